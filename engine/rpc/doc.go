@@ -1,0 +1,118 @@
+// Package rpc carries engine/api between processes: the Connect protocol (connectrpc.com) over HTTP/2, on a
+// unix socket without TLS and between satellites with TLS 1.3. Messages are the api's own types as JSON
+// (RFC 8259); there is no second schema to keep.
+//
+//	POST /decenter.v1.Constellation/METHOD
+//	Content-Type: application/json           (unary)
+//	              application/connect+json   (Events: server stream; Console: both ways)
+//	Decenter-Account: the account asked for  (between satellites only)
+//
+// An *api.Error travels whole in the trailer Decenter-Error, as percent-encoded JSON beside Connect's own code, so
+// that hint and column reach the person who typed. A message is at most MaxMessage bytes.
+//
+// Console's messages are chunks of bytes, at most 32 KiB each, the first from the client an opening with the VM's name.
+package rpc
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"connectrpc.com/connect"
+
+	"decenter/engine/api"
+)
+
+// MaxMessage bounds one message in either direction, in bytes.
+const MaxMessage = 32 << 20
+
+const (
+	service       = "/decenter.v1.Constellation/"
+	accountHeader = "Decenter-Account"
+	errorHeader   = "Decenter-Error"
+	chunkSize     = 32 << 10
+)
+
+// none is the request of a method without one, and the reply likewise.
+type none struct{}
+
+type ref struct {
+	Ref string `json:"ref"`
+}
+
+type chunk struct {
+	Open string `json:"open,omitempty"` // the VM, in the client's first chunk
+	Data []byte `json:"data,omitempty"`
+}
+
+// codec is JSON of the standard library in place of protobuf's.
+type codec struct{}
+
+func (codec) Name() string                        { return "json" }
+func (codec) Marshal(v any) ([]byte, error)       { return json.Marshal(v) }
+func (codec) Unmarshal(b []byte, v any) error     { return json.Unmarshal(b, v) }
+func (codec) IsBinary() bool                      { return false }
+func (codec) MarshalStable(v any) ([]byte, error) { return json.Marshal(v) }
+
+var codes = map[api.Code]connect.Code{
+	api.CodeInvalid:     connect.CodeInvalidArgument,
+	api.CodeNotFound:    connect.CodeNotFound,
+	api.CodeAmbiguous:   connect.CodeFailedPrecondition,
+	api.CodeExists:      connect.CodeAlreadyExists,
+	api.CodeConflict:    connect.CodeFailedPrecondition,
+	api.CodeDenied:      connect.CodePermissionDenied,
+	api.CodeUnavailable: connect.CodeUnavailable,
+	api.CodeCancelled:   connect.CodeCanceled,
+	api.CodeExhausted:   connect.CodeResourceExhausted,
+	api.CodeFailed:      connect.CodeInternal,
+}
+
+// toWire makes any error one that the other end can read.
+func toWire(err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *api.Error
+	if !errors.As(err, &e) {
+		e = &api.Error{Code: api.CodeOf(err), Message: err.Error()}
+	}
+	out := connect.NewError(codes[e.Code], errors.New(e.Message))
+	if text, err := json.Marshal(e); err == nil {
+		out.Meta().Set(errorHeader, url.PathEscape(string(text)))
+	}
+	return out
+}
+
+// fromWire is its inverse; what the transport itself failed with becomes an *api.Error too.
+func fromWire(err error) error {
+	if err == nil {
+		return nil
+	}
+	var c *connect.Error
+	if !errors.As(err, &c) {
+		return err
+	}
+	if text, bad := url.PathUnescape(c.Meta().Get(errorHeader)); bad == nil && text != "" {
+		e := &api.Error{}
+		if json.Unmarshal([]byte(text), e) == nil && e.Message != "" {
+			return e
+		}
+	}
+	code := api.CodeFailed
+	switch c.Code() {
+	case connect.CodeCanceled:
+		code = api.CodeCancelled
+	case connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeUnknown:
+		code = api.CodeUnavailable
+	case connect.CodePermissionDenied, connect.CodeUnauthenticated:
+		code = api.CodeDenied
+	}
+	return &api.Error{Code: code, Message: c.Message()}
+}
+
+func setAccount(h http.Header, account string) {
+	if account != "" {
+		h.Set(accountHeader, account)
+	}
+}
