@@ -1,0 +1,141 @@
+package keyfile
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"decenter/keys"
+)
+
+// cheap is scrypt's least cost, for tests.
+const cheap = 1
+
+func testKey(t testing.TB) Key {
+	t.Helper()
+	secret, err := keys.NewPrivateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Key{Account: secret.Address(keys.Mainnet, keys.P2WPKH), Secret: secret}
+}
+
+func TestAKeyGoesToAFileAndBack(t *testing.T) {
+	k := testKey(t)
+	path := filepath.Join(t.TempDir(), "new", "folder", "key")
+	if err := WriteFile(path, k.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != Mode {
+		t.Fatalf("mode %v, %v", info.Mode(), err)
+	}
+	got, err := ReadFile(path, nil)
+	if err != nil || got.Account != k.Account || got.Secret.WIF(keys.Mainnet) != k.Secret.WIF(keys.Mainnet) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".key-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAKeyIsNeverReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	old := testKey(t)
+	if err := WriteFile(path, old.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(path, testKey(t).Append(nil)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want that it exists", err)
+	}
+	if got, err := ReadFile(path, nil); err != nil || got.Account != old.Account {
+		t.Errorf("the old key is %v, %v", got.Account, err)
+	}
+}
+
+func TestAFileThatOthersCanTouchIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := WriteFile(path, testKey(t).Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	for mode, wanted := range map[fs.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false, 0o700: false} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ReadFile(path, nil)
+		if (err == nil) != wanted {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "chmod 0600") {
+			t.Errorf("mode %04o: %v does not say what to do", mode, err)
+		}
+	}
+}
+
+func TestAPassphraseGuardsTheKey(t *testing.T) {
+	k := testKey(t)
+	text, err := k.Encrypt("correct horse", cheap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte(k.Secret.WIF(keys.Mainnet))) || !bytes.Contains(k.Append(nil), []byte(k.Secret.WIF(keys.Mainnet))) {
+		t.Error("the secret shows, or the control does not")
+	}
+	path := filepath.Join(t.TempDir(), "key")
+	if err := WriteFile(path, text); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(answer string) func() (string, error) {
+		return func() (string, error) { return answer, nil }
+	}
+	if got, err := ReadFile(path, ask("correct horse")); err != nil || got.Account != k.Account {
+		t.Errorf("got %v, %v", got.Account, err)
+	}
+	for _, wrong := range []func() (string, error){ask("wrong"), ask(""), nil} {
+		if _, err := ReadFile(path, wrong); !errors.Is(err, ErrPassphrase) {
+			t.Errorf("got %v, want ErrPassphrase", err)
+		}
+	}
+}
+
+func TestBadFilesAreRefused(t *testing.T) {
+	k, other := testKey(t), testKey(t)
+	text := string(k.Append(nil))
+	for name, bad := range map[string]string{
+		"another version":    strings.Replace(text, "key 1", "key 2", 1),
+		"another's account":  strings.Replace(text, k.Account.String(), other.Account.String(), 1),
+		"another network":    strings.Replace(text, "mainnet", "testnet", 1),
+		"a line more":        text + "\n",
+		"no last line end":   strings.TrimSuffix(text, "\n"),
+		"carriage returns":   strings.ReplaceAll(text, "\n", "\r\n"),
+		"cut off":            text[:40],
+		"empty":              "",
+		"an OpenSSH key":     "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+		"lines in disorder":  strings.Replace(text, "account", "secret", 1),
+		"a blank in between": strings.Replace(text, "secret ", "secret  ", 1),
+	} {
+		_, err := Parse([]byte(bad))
+		if !errors.Is(err, keys.ErrKey) {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), k.Secret.WIF(keys.Mainnet)) {
+			t.Errorf("%s: the error tells the secret", name)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(testKey(f).Append(nil))
+	f.Add([]byte("decenter-key 1\nnetwork regtest\naccount x\nsecret y\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k, err := Parse(text)
+		if err == nil && !bytes.Equal(k.Append(nil), text) {
+			t.Errorf("%q parses, but is written otherwise", text)
+		}
+	})
+}
