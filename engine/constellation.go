@@ -1,0 +1,381 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"decenter/engine/api"
+	"decenter/engine/radar"
+)
+
+// constellation is all satellites as one caller sees them.
+type constellation struct {
+	e      *Engine
+	caller api.Caller
+}
+
+var _ api.Service = constellation{}
+
+// Open gives the constellation to a caller whose account was authenticated.
+func (e *Engine) Open(c api.Caller) api.Service { return constellation{e, c} }
+
+// local is this satellite's own part.
+func (c constellation) local() local { return local{c.e, c.caller} }
+
+// at is one member's local view.
+func (c constellation) at(m radar.Member) (api.Service, error) {
+	if m.ID == c.e.cfg.ID {
+		return c.local(), nil
+	}
+	return c.e.peers.at(m, c.caller.Account)
+}
+
+// askAll puts a question to every live satellite, this one included. Who cannot be reached is as silent as who
+// does not answer.
+func askAll[T any](ctx context.Context, c constellation, ask func(context.Context, api.Service) (T, error)) (answers []radar.Answer[T], silent []string) {
+	members := append([]radar.Member{c.e.cfg.Radar.Self()}, c.e.cfg.Radar.Peers()...)
+	all, late := radar.Ask(ctx, members, askWait, func(ctx context.Context, m radar.Member) (T, error) {
+		s, err := c.at(m)
+		if err != nil {
+			var zero T
+			return zero, err
+		}
+		return ask(ctx, s)
+	})
+	for _, a := range all {
+		if a.Err != nil && api.CodeOf(a.Err) == api.CodeUnavailable {
+			c.e.cfg.Log.Debug("a satellite did not answer", "satellite", a.Member.Name, "err", a.Err)
+			silent = append(silent, a.Member.Name)
+			continue
+		}
+		answers = append(answers, a)
+	}
+	for _, m := range late {
+		silent = append(silent, m.Name)
+	}
+	slices.Sort(silent)
+	return answers, silent
+}
+
+func (c constellation) Hello(ctx context.Context) (api.Hello, error) { return c.local().Hello(ctx) }
+
+func (c constellation) Search(ctx context.Context, q api.Query) (api.SearchReply, error) {
+	began := time.Now()
+	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
+	if err := ctx.Err(); err != nil {
+		return api.SearchReply{}, err
+	}
+	reply := api.SearchReply{Items: []api.Item{}, Silent: silent}
+	for _, a := range answers {
+		if a.Err != nil {
+			return reply, a.Err
+		}
+		reply.Items = append(reply.Items, a.Value.Items...)
+	}
+	slices.SortStableFunc(reply.Items, func(a, b api.Item) int {
+		return strings.Compare(a.Name+"\x00"+a.Satellite, b.Name+"\x00"+b.Satellite)
+	})
+	reply.Took = int64(time.Since(began))
+	return reply, nil
+}
+
+// holder is where a VM is, and what it is there.
+type holder struct {
+	member radar.Member
+	vm     api.VM
+}
+
+// find asks everyone who has the VM.
+func (c constellation) find(ctx context.Context, ref string) (holder, error) {
+	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.VM, error) { return s.VM(ctx, ref) })
+	if err := ctx.Err(); err != nil {
+		return holder{}, err
+	}
+	var found []holder
+	for _, a := range answers {
+		switch {
+		case a.Err == nil:
+			found = append(found, holder{a.Member, a.Value})
+		case api.CodeOf(a.Err) != api.CodeNotFound:
+			return holder{}, a.Err
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		var where []string
+		for _, h := range found {
+			where = append(where, h.vm.ID+" on "+h.member.Name)
+		}
+		return holder{}, &api.Error{Code: api.CodeAmbiguous, Message: fmt.Sprintf("%d VMs answer to %q", len(found), ref), Hint: "use an id: " + strings.Join(where, ", ")}
+	case len(silent) > 0:
+		return holder{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no VM %q on the satellites that answered", ref),
+			Hint: strings.Join(silent, ", ") + " did not"}
+	}
+	return holder{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no VM %q", ref), Hint: "`vm` alone lists them all"}
+}
+
+func (c constellation) VM(ctx context.Context, ref string) (api.VM, error) {
+	h, err := c.find(ctx, ref)
+	return h.vm, err
+}
+
+// Create chooses the satellite. A name that a satellite which does not answer may have is not waited for: ids are
+// what VMs are told apart by.
+func (c constellation) Create(ctx context.Context, r api.CreateRequest) (api.Job, error) {
+	if err := r.Check(); err != nil {
+		return api.Job{}, err
+	}
+	q := api.Query{}
+	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
+	if err := ctx.Err(); err != nil {
+		return api.Job{}, err
+	}
+	var best *radar.Member
+	var most uint64
+	for _, a := range answers {
+		if a.Err != nil {
+			continue
+		}
+		has, free := false, uint64(0)
+		for _, it := range a.Value.Items {
+			if it.Kind == api.KindVM && it.Name == r.Name {
+				return api.Job{}, &api.Error{Code: api.CodeExists, Message: fmt.Sprintf("a VM %q is on %s already", r.Name, it.Satellite), Hint: "choose another name"}
+			}
+			has = has || it.Kind == api.KindSpacesuit && it.Name == r.From
+			if it.Node != nil {
+				free = it.Node.MemoryFree
+			}
+		}
+		if r.Satellite != "" {
+			if a.Member.Name == r.Satellite {
+				best = &a.Member
+			}
+			continue
+		}
+		// The asked satellite wins a tie, being the first.
+		if has && (best == nil || free > most+most/8 && best.ID != c.e.cfg.ID) {
+			best, most = &a.Member, free
+		}
+	}
+	if best == nil {
+		return api.Job{}, c.nowhere(r, silent)
+	}
+	s, err := c.at(*best)
+	if err != nil {
+		return api.Job{}, apiError(err)
+	}
+	return s.Create(ctx, r)
+}
+
+// nowhere tells why no satellite takes the VM.
+func (c constellation) nowhere(r api.CreateRequest, silent []string) error {
+	if r.Satellite == "" {
+		e := &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no satellite that answers has a spacesuit %q", r.From), Hint: "`spacesuit` alone lists them"}
+		if len(silent) > 0 {
+			e.Hint += "; " + strings.Join(silent, ", ") + " did not answer"
+		}
+		return e
+	}
+	if slices.Contains(silent, r.Satellite) {
+		return api.Errorf(api.CodeUnavailable, "%s does not answer", r.Satellite)
+	}
+	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no live satellite %q", r.Satellite), Hint: "`satellites` lists them"}
+}
+
+func (c constellation) Control(ctx context.Context, r api.ControlRequest) (api.Job, error) {
+	return atHolder(ctx, c, r.VM, func(s api.Service, id string) (api.Job, error) {
+		r.VM = id
+		return s.Control(ctx, r)
+	})
+}
+
+func (c constellation) Delete(ctx context.Context, r api.DeleteRequest) (api.Job, error) {
+	return atHolder(ctx, c, r.VM, func(s api.Service, id string) (api.Job, error) {
+		r.VM = id
+		return s.Delete(ctx, r)
+	})
+}
+
+func (c constellation) Console(ctx context.Context, ref string) (io.ReadWriteCloser, error) {
+	return atHolder(ctx, c, ref, func(s api.Service, id string) (io.ReadWriteCloser, error) { return s.Console(ctx, id) })
+}
+
+// atHolder does something where the VM is, by its id: a name could mean another one a moment later.
+func atHolder[T any](ctx context.Context, c constellation, ref string, do func(s api.Service, id string) (T, error)) (T, error) {
+	var zero T
+	h, err := c.find(ctx, ref)
+	if err != nil {
+		return zero, err
+	}
+	s, err := c.at(h.member)
+	if err != nil {
+		return zero, apiError(err)
+	}
+	return do(s, h.vm.ID)
+}
+
+func (c constellation) Jobs(ctx context.Context, r api.JobsRequest) (api.JobsReply, error) {
+	if r.ID != "" {
+		_, job, err := c.findJob(ctx, r.ID)
+		return api.JobsReply{Jobs: []api.Job{job}}, err
+	}
+	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) { return s.Jobs(ctx, r) })
+	reply := api.JobsReply{Jobs: []api.Job{}, Silent: silent}
+	for _, a := range answers {
+		if a.Err == nil {
+			reply.Jobs = append(reply.Jobs, a.Value.Jobs...)
+		}
+	}
+	slices.SortStableFunc(reply.Jobs, func(a, b api.Job) int { return b.Started.Compare(a.Started) })
+	return reply, ctx.Err()
+}
+
+// findJob asks everyone who has the job.
+func (c constellation) findJob(ctx context.Context, id string) (radar.Member, api.Job, error) {
+	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) {
+		return s.Jobs(ctx, api.JobsRequest{ID: id})
+	})
+	var where []radar.Member
+	var found []api.Job
+	for _, a := range answers {
+		switch {
+		case a.Err == nil:
+			where, found = append(where, a.Member), append(found, a.Value.Jobs...)
+		case api.CodeOf(a.Err) != api.CodeNotFound:
+			return radar.Member{}, api.Job{}, a.Err
+		}
+	}
+	switch len(found) {
+	case 1:
+		return where[0], found[0], nil
+	case 0:
+		e := &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no job %q", id), Hint: "`jobs` lists them; an id needs at least 4 digits"}
+		if len(silent) > 0 {
+			e.Hint = strings.Join(silent, ", ") + " did not answer"
+		}
+		return radar.Member{}, api.Job{}, e
+	}
+	return radar.Member{}, api.Job{}, &api.Error{Code: api.CodeAmbiguous, Message: "more than one job begins with " + id, Hint: "give more digits"}
+}
+
+func (c constellation) Cancel(ctx context.Context, id string) (api.Job, error) {
+	m, job, err := c.findJob(ctx, id)
+	if err != nil {
+		return api.Job{}, err
+	}
+	s, err := c.at(m)
+	if err != nil {
+		return api.Job{}, apiError(err)
+	}
+	return s.Cancel(ctx, job.ID)
+}
+
+func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, error) {
+	answers, _ := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SatellitesReply, error) { return s.Satellites(ctx) })
+	told := map[string]api.Satellite{}
+	for _, a := range answers {
+		if a.Err == nil && len(a.Value.Satellites) == 1 {
+			told[a.Member.ID] = a.Value.Satellites[0]
+		}
+	}
+	reply := api.SatellitesReply{Satellites: []api.Satellite{}}
+	for _, m := range c.e.cfg.Radar.Members() {
+		s := satelliteOf(m)
+		if t, ok := told[m.ID]; ok {
+			// Who it is, its key has proven; how it fares, it says itself.
+			t.Name, t.ID, t.Address, t.State = s.Name, s.ID, s.Address, api.SatelliteLive
+			s = t
+		} else if s.State == api.SatelliteLive {
+			s.State = api.SatelliteSilent
+		}
+		reply.Satellites = append(reply.Satellites, s)
+	}
+	return reply, ctx.Err()
+}
+
+func (c constellation) Tree(ctx context.Context) (api.Tree, error) { return c.local().Tree(ctx) }
+
+// Events joins this satellite's events with those of every live one, also of those that come later.
+func (c constellation) Events(ctx context.Context, r api.EventsRequest, fn func(api.Event) error) error {
+	if r.Job != "" {
+		m, job, err := c.findJob(ctx, r.Job)
+		if err != nil {
+			return err
+		}
+		s, err := c.at(m)
+		if err != nil {
+			return apiError(err)
+		}
+		return s.Events(ctx, api.EventsRequest{Job: job.ID}, fn)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// fn is called by one reader at a time.
+	var mu sync.Mutex
+	tell := func(ev api.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := fn(ev)
+		if err != nil {
+			cancel(err)
+		}
+		return err
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { c.followPeers(ctx, tell) })
+	err := c.e.bus.Each(ctx, tell)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	cancel(nil)
+	return err
+}
+
+// followPeers keeps one stream of events open to each live satellite.
+func (c constellation) followPeers(ctx context.Context, tell func(api.Event) error) {
+	changed, stop := c.e.cfg.Radar.Watch()
+	defer stop()
+	again := time.NewTicker(joinEvery)
+	defer again.Stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var mu sync.Mutex
+	open := map[string]bool{}
+	for {
+		for _, m := range c.e.cfg.Radar.Peers() {
+			mu.Lock()
+			already := open[m.ID]
+			open[m.ID] = true
+			mu.Unlock()
+			if already {
+				continue
+			}
+			wg.Go(func() {
+				defer func() { mu.Lock(); delete(open, m.ID); mu.Unlock() }()
+				s, err := c.at(m)
+				if err == nil {
+					err = s.Events(ctx, api.EventsRequest{}, tell)
+				}
+				c.e.cfg.Log.Debug("events of a satellite ended", "satellite", m.Name, "err", err)
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-again.C:
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"decenter/engine/api"
+	"decenter/engine/events"
+	"decenter/engine/jobs"
+	"decenter/engine/radar"
+	"decenter/virt"
+)
+
+// Fabric is the layer-2 network as the engine needs it. All methods are safe for concurrent use and return within
+// a second or with their context.
+type Fabric interface {
+	// Attach makes the tap of a vNIC, whose name depends on the MAC alone, and makes the MAC known to the
+	// fabric; doing it again is fine. Detach undoes both; no tap is no error.
+	Attach(ctx context.Context, mac net.HardwareAddr) (tap string, err error)
+	Detach(ctx context.Context, mac net.HardwareAddr) error
+	// Keep detaches every tap of ours but those of these MACs, and attaches those that are missing.
+	Keep(ctx context.Context, macs []net.HardwareAddr) error
+	// Knows tells whether any satellite is home to the MAC, as far as the link state says.
+	Knows(mac net.HardwareAddr) bool
+	// Satellites gives the link-local addresses of the other satellites in the link state.
+	Satellites() []netip.Addr
+	// Tree tells the tree. Changed gets a token when it or the satellites changed.
+	Tree() api.Tree
+	Changed() <-chan struct{}
+}
+
+// Config is what an engine is made of.
+type Config struct {
+	Name    string
+	ID      string // fingerprint
+	Version string
+	Guests  virt.Guests
+	Volumes virt.Volumes
+	Fabric  Fabric
+	Radar   *radar.Radar
+	Journal *jobs.Journal
+	// Accel tells what to run guests with; it must not wait long.
+	Accel func() virt.Accel
+	// PeerTLS pins a connection to one satellite's key.
+	PeerTLS func(id string) (*tls.Config, error)
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Times and bounds of the engine.
+const (
+	askWait      = 1500 * time.Millisecond // for the slowest satellite's answer to any question
+	actWait      = 30 * time.Second        // for undoing, once the job itself was cancelled
+	stopGrace    = 60 * time.Second        // for a guest to power off when asked
+	recoverRetry = time.Second
+	joinEvery    = 5 * time.Second // at least so often the fabric's satellites are compared with the radar's
+)
+
+// Engine is one satellite. Make it with New, then Run it; its views may be opened at once.
+type Engine struct {
+	cfg     Config
+	began   time.Time
+	bus     *events.Bus
+	jobs    *jobs.Jobs
+	peers   *peers
+	guests  *guestCache
+	ready   atomic.Bool // earlier work was recovered: VMs may be changed
+	metrics *metrics
+
+	// life ends when Run does; jobs hang on it and not on who asked for them.
+	life   context.Context
+	endAll context.CancelFunc
+
+	mu   sync.Mutex
+	busy map[string]claim // names of VMs that a job is changing
+}
+
+// claim is a job's hold on a name.
+type claim struct {
+	state api.VMState // creating, deleting, or empty
+	view  api.VM      // while creating
+}
+
+// New makes the engine of a satellite. Nothing runs yet.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{cfg: cfg, began: cfg.Now(), bus: events.New(cfg.Now), busy: map[string]claim{}}
+	e.life, e.endAll = context.WithCancel(context.Background())
+	e.metrics = newMetrics(e)
+	e.peers = newPeers(cfg)
+	e.guests = &guestCache{engine: e, extra: map[virt.ID]extra{}}
+	var err error
+	e.jobs, err = jobs.New(cfg.Name, cfg.Journal, e.jobChanged, cfg.Now, cfg.Log)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return e, nil
+}
+
+// Run works until ctx ends: it recovers what an earlier engine left, follows the hypervisor's events, and keeps the
+// radar joined to the satellites that the fabric knows. Jobs under way are cancelled and undone before it returns.
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.cfg.Radar.Run(ctx) })
+	g.Go(func() error { return e.followGuests(ctx) })
+	g.Go(func() error { return e.followMembers(ctx) })
+	g.Go(func() error { return e.keepJoined(ctx) })
+	g.Go(func() error { return e.guests.refreshAgents(ctx) })
+	g.Go(func() error {
+		<-ctx.Done()
+		e.endAll()
+		e.jobs.Close()
+		e.peers.close()
+		return nil
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// keepJoined tells the radar of satellites that the fabric knows and it does not.
+func (e *Engine) keepJoined(ctx context.Context) error {
+	tick := time.NewTicker(joinEvery)
+	defer tick.Stop()
+	for {
+		known := map[netip.Addr]bool{}
+		for _, m := range e.cfg.Radar.Members() {
+			if m.State == api.SatelliteLive {
+				known[m.Addr.Addr().WithZone("")] = true
+			}
+		}
+		var missing []netip.Addr
+		for _, a := range e.cfg.Fabric.Satellites() {
+			if !known[a.WithZone("")] {
+				missing = append(missing, a)
+			}
+		}
+		if n, err := e.cfg.Radar.Join(missing); err != nil {
+			e.cfg.Log.Debug("join", "satellites", len(missing), "joined", n, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		case <-e.cfg.Fabric.Changed():
+			e.bus.Publish(api.Event{Kind: api.EventTree})
+		}
+	}
+}
+
+// followMembers tells watchers of satellites that come, fail and leave.
+func (e *Engine) followMembers(ctx context.Context) error {
+	changed, stop := e.cfg.Radar.Watch()
+	defer stop()
+	before := map[string]api.SatelliteState{}
+	for {
+		for _, m := range e.cfg.Radar.Members() {
+			if before[m.ID] != m.State {
+				before[m.ID] = m.State
+				node := satelliteOf(m)
+				e.bus.Publish(api.Event{Kind: api.EventSatellite, Node: &node})
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (e *Engine) jobChanged(job api.Job) {
+	e.bus.Publish(api.Event{Kind: api.EventJob, Job: &job})
+	if job.State.Over() {
+		e.metrics.jobs.WithLabelValues(job.Verb, string(job.State)).Inc()
+		if job.Ended != nil {
+			e.metrics.jobSeconds.WithLabelValues(job.Verb).Observe(job.Ended.Sub(job.Started).Seconds())
+		}
+	}
+}
+
+func satelliteOf(m radar.Member) api.Satellite {
+	return api.Satellite{Name: m.Name, ID: m.ID, State: m.State, Address: m.Addr.Addr().String(), Version: m.Version}
+}

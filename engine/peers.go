@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"sync"
+
+	"decenter/engine/api"
+	"decenter/engine/radar"
+	"decenter/engine/rpc"
+)
+
+// peers keeps one connection to each satellite that was talked to. A satellite whose address changed gets a new one.
+type peers struct {
+	config func(id string) (*tls.Config, error)
+
+	mu   sync.Mutex
+	open map[string]peer // by id; at most as many as the radar has members
+}
+
+type peer struct {
+	addr   netip.AddrPort
+	client *rpc.Client
+}
+
+func newPeers(cfg Config) *peers { return &peers{config: cfg.PeerTLS, open: map[string]peer{}} }
+
+// at gives another satellite's local view for an account.
+func (p *peers) at(m radar.Member, account string) (api.Service, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	have, ok := p.open[m.ID]
+	if !ok || have.addr != m.Addr {
+		config, err := p.config(m.ID)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			have.client.Close()
+		}
+		have = peer{m.Addr, rpc.DialTLS(m.Addr.String(), config)}
+		p.open[m.ID] = have
+	}
+	return have.client.For(account), nil
+}
+
+func (p *peers) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range p.open {
+		x.client.Close()
+	}
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"decenter/engine/api"
+	"decenter/engine/rpc"
+)
+
+// shutdownWait is how long open requests may go on when the engine stops.
+const shutdownWait = 2 * time.Second
+
+// ListenUnix opens the socket of the machine's own users: root alone may connect. A socket file that no engine
+// listens on any more is replaced; one that answers is an error.
+func ListenUnix(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("%s answers: another engine is running", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on the engine's socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return rootOnly{l}, nil
+}
+
+// rootOnly lets only root's and the engine's own user's connections in, whatever became of the file's mode.
+type rootOnly struct{ net.Listener }
+
+func (l rootOnly) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if uid, err := peerUID(c.(*net.UnixConn)); err == nil && (uid == 0 || uid == uint32(os.Getuid())) {
+			return c, nil
+		}
+		c.Close()
+	}
+}
+
+func peerUID(c *net.UnixConn) (uid uint32, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		var cred *unix.Ucred
+		if cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid = cred.Uid
+		}
+	})
+	return uid, errors.Join(err, cerr)
+}
+
+// ServeLocal answers the machine's own users on a listener of ListenUnix until ctx ends.
+func (e *Engine) ServeLocal(ctx context.Context, l net.Listener) error {
+	s := e.Open(api.Caller{Account: api.AccountLocal, Via: "socket"})
+	return serve(ctx, rpc.NewServer(rpc.NewHandler(func(string) (api.Service, error) { return s, nil })), l)
+}
+
+// ServePeers answers other satellites until ctx ends. config has checked their keys, so they may say for whom they
+// ask; what they are told is this satellite's part alone.
+func (e *Engine) ServePeers(ctx context.Context, l net.Listener, config *tls.Config) error {
+	config = config.Clone()
+	config.NextProtos = []string{"h2"}
+	h := rpc.NewHandler(func(account string) (api.Service, error) {
+		if account == "" {
+			return nil, &api.Error{Code: api.CodeDenied, Message: "a satellite's request names no account"}
+		}
+		return e.Local(api.Caller{Account: account, Via: "peer"}), nil
+	})
+	return serve(ctx, rpc.NewServer(h), tls.NewListener(l, config))
+}
+
+// ServeMetrics answers Prometheus until ctx ends.
+func (e *Engine) ServeMetrics(ctx context.Context, l net.Listener) error {
+	return serve(ctx, &http.Server{Handler: e.Metrics(), ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}, l)
+}
+
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
+		defer cancel()
+		if s.Shutdown(ctx) != nil {
+			_ = s.Close() // streams that did not end by themselves
+		}
+	})
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}
