@@ -39,6 +39,16 @@ type Fabric interface {
 	Changed() <-chan struct{}
 }
 
+// Radar is who is there; *radar.Radar is the one. Its methods do not wait, but Join and Run.
+type Radar interface {
+	Self() radar.Member
+	Members() []radar.Member
+	Peers() []radar.Member // the live ones but for this
+	Join(addrs []netip.Addr) (int, error)
+	Watch() (changed <-chan struct{}, stop func())
+	Run(ctx context.Context) error
+}
+
 // Config is what an engine is made of.
 type Config struct {
 	Name    string
@@ -47,7 +57,7 @@ type Config struct {
 	Guests  virt.Guests
 	Volumes virt.Volumes
 	Fabric  Fabric
-	Radar   *radar.Radar
+	Radar   Radar
 	Journal *jobs.Journal
 	// Accel tells what to run guests with; it must not wait long.
 	Accel func() virt.Accel

@@ -1,0 +1,172 @@
+package rpc
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"decenter/engine/api"
+	"decenter/engine/api/apitest"
+	"decenter/engine/identity"
+)
+
+// overUnix serves a constellation in memory on a socket and gives it back as its client sees it.
+func overUnix(t *testing.T) (*apitest.Constellation, *Client) {
+	t.Helper()
+	c := apitest.New()
+	t.Cleanup(c.Close)
+	path := filepath.Join(t.TempDir(), "engine.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewServer(NewHandler(func(string) (api.Service, error) { return c, nil }))
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	client := DialUnix(path)
+	t.Cleanup(client.Close)
+	return c, client
+}
+
+func TestRequestsAndTheirErrorsTravelWhole(t *testing.T) {
+	c, client := overUnix(t)
+	c.AddVM(api.VM{Name: "web-1", Satellite: "s2"})
+	got, err := client.VM(t.Context(), "web-1")
+	if err != nil || got.Satellite != "s2" {
+		t.Errorf("VM: %+v, %v", got, err)
+	}
+	_, want := c.Delete(t.Context(), api.DeleteRequest{VM: "web-1", Confirm: "web-2"})
+	_, err = client.Delete(t.Context(), api.DeleteRequest{VM: "web-1", Confirm: "web-2"})
+	var e, w *api.Error
+	if !errors.As(err, &e) || !errors.As(want, &w) || *e != *w {
+		t.Errorf("the error became %#v, it was %#v", err, want)
+	}
+	r, err := client.Search(t.Context(), api.Query{Words: []string{"web"}})
+	if err != nil || len(r.Items) != 1 || r.Items[0].VM == nil {
+		t.Errorf("search: %+v, %v", r, err)
+	}
+}
+
+func TestAnEngineThatIsNotThereIsUnavailable(t *testing.T) {
+	_, err := DialUnix(filepath.Join(t.TempDir(), "none")).Hello(t.Context())
+	if api.CodeOf(err) != api.CodeUnavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEventsOfAJobEndWithIt(t *testing.T) {
+	_, client := overUnix(t)
+	job, err := client.Create(t.Context(), api.CreateRequest{Name: "web-1", From: "tiny"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last api.Job
+	err = client.Events(t.Context(), api.EventsRequest{Job: job.ID}, func(e api.Event) error { last = *e.Job; return nil })
+	if err != nil || last.State != api.JobDone {
+		t.Errorf("ended with %v, %+v", err, last)
+	}
+}
+
+func TestEventsEndWithTheirReader(t *testing.T) {
+	c, client := overUnix(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	enough := errors.New("enough")
+	go func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			c.AddVM(api.VM{Name: "web-" + string(rune('a'+n%26)) + time.Now().Format("150405000000"), Satellite: "s1"})
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	if err := client.Events(ctx, api.EventsRequest{}, func(api.Event) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("the reader's error came back as %v", err)
+	}
+}
+
+func TestConsoleCarriesBytesBothWays(t *testing.T) {
+	c, client := overUnix(t)
+	c.AddVM(api.VM{Name: "web-1", Satellite: "s1"})
+	if _, err := client.Console(t.Context(), "nobody"); api.CodeOf(err) != api.CodeNotFound {
+		t.Errorf("no such VM: %v", err)
+	}
+	con, err := client.Console(t.Context(), "web-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(con, "echo hello\r"); err != nil {
+		t.Fatal(err)
+	}
+	var seen bytes.Buffer
+	buf := make([]byte, 100)
+	for !bytes.Contains(seen.Bytes(), []byte("echo hello")) {
+		n, err := con.Read(buf)
+		if err != nil {
+			t.Fatalf("after %q: %v", seen.String(), err)
+		}
+		seen.Write(buf[:n])
+	}
+	con.Close()
+	for { // what was under way may still come; then the end
+		if _, err := con.Read(buf); err != nil {
+			break
+		}
+	}
+}
+
+// TestPeersNameTheirCaller runs the way between satellites: TLS with both keys pinned, and an account.
+func TestPeersNameTheirCaller(t *testing.T) {
+	server, client := newID(t), newID(t)
+	c := apitest.New()
+	t.Cleanup(c.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts := make(chan string, 10)
+	sc, err := server.TLS(func(id string) bool { return id == client.Fingerprint() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.NextProtos = []string{"h2"}
+	s := NewServer(NewHandler(func(account string) (api.Service, error) { accounts <- account; return c, nil }))
+	go func() { _ = s.Serve(tls.NewListener(l, sc)) }()
+	t.Cleanup(func() { _ = s.Close() })
+	hello := func(from *identity.Identity, expect string) error {
+		cc, err := from.TLS(func(id string) bool { return id == expect })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = DialTLS(l.Addr().String(), cc).For("bc1qalice").Hello(t.Context())
+		return err
+	}
+	if err := hello(client, server.Fingerprint()); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-accounts; a != "bc1qalice" {
+		t.Errorf("the account became %q", a)
+	}
+	if err := hello(client, client.Fingerprint()); api.CodeOf(err) != api.CodeUnavailable {
+		t.Errorf("a satellite with another key answered: %v", err)
+	}
+	if err := hello(newID(t), server.Fingerprint()); api.CodeOf(err) != api.CodeUnavailable {
+		t.Errorf("a stranger was answered: %v", err)
+	}
+	if len(accounts) != 0 {
+		t.Error("a refused request reached the service")
+	}
+}
+
+func newID(t *testing.T) *identity.Identity {
+	t.Helper()
+	id, err := identity.LoadOrCreate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
