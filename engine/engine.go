@@ -59,6 +59,8 @@ type Config struct {
 	Fabric  Fabric
 	Radar   Radar
 	Journal *jobs.Journal
+	// ImportDir is where image files are put to become spacesuits; empty: nowhere.
+	ImportDir string
 	// Accel tells what to run guests with; it must not wait long.
 	Accel func() virt.Accel
 	// PeerTLS pins a connection to one satellite's key.
@@ -120,6 +122,13 @@ func New(cfg Config) (*Engine, error) {
 // radar joined to the satellites that the fabric knows. Jobs under way are cancelled and undone before it returns.
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	if e.cfg.ImportDir != "" {
+		imp, err := newImporter(e, e.cfg.ImportDir)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return imp.run(ctx) })
+	}
 	g.Go(func() error { return e.cfg.Radar.Run(ctx) })
 	g.Go(func() error { return e.followGuests(ctx) })
 	g.Go(func() error { return e.followMembers(ctx) })
