@@ -1,7 +1,7 @@
 // Command mk makes the guest image `tiny` from Debian's packages: a disk of the guest's own that starts by itself on
 // a PC with a BIOS (QEMU's q35 with SeaBIOS), without a kernel file of the host and without any file system.
 //
-//	go run ./testdata/tiny/mk [-src testdata/tiny] [-work .build/tiny] [-out .build/tiny.qcow2]
+//	go run ./testdata/tiny/mk [-src testdata/tiny/guest] [-work .build/tiny] [-out .build/tiny.qcow2]
 //
 // The parts come from `apt-get download` and are unpacked, never installed: the cloud kernel, busybox-static,
 // qemu-guest-agent and the libraries it needs. Nobody needs to be root for it.

@@ -16,7 +16,7 @@ import (
 const commandLine = "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 cryptomgr.notests"
 
 func main() {
-	src := flag.String("src", "testdata/tiny", "folder of boot.s, blocks.c and root/")
+	src := flag.String("src", "testdata/tiny/guest", "folder of boot.s, blocks.c and root/")
 	work := flag.String("work", ".build/tiny", "folder for packages and parts")
 	out := flag.String("out", ".build/tiny.qcow2", "the image")
 	flag.Parse()
