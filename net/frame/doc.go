@@ -1,0 +1,57 @@
+// Package frame holds the wire formats of the satellite tree: the control frames that two satellites at the
+// two ends of one cable exchange. It parses and appends; it keeps no state and decides nothing.
+//
+// # Ethernet
+//
+// Control frames are untagged Ethernet II frames (IEEE 802.3 clause 3.2.6) of EtherType 0x88B5, the first of
+// the two EtherTypes that IEEE 802 (clause 9.2.4) keeps for local experiments. Hello and Flood go to
+// 01-80-C2-00-00-0E, the nearest-bridge group address, which no kind of bridge forwards (IEEE 802.1Q-2018,
+// Table 8-1 to 8-3): what arrives was sent by the other end of the cable. EchoRequest goes to the unicast
+// address of the neighbour's port, so that its answer, with the two addresses swapped, is a lawful frame too.
+//
+//	 0              6              12      14      15      16
+//	+--------------+--------------+-------+-------+-------+-----------------
+//	| destination  | source: port | 88 B5 | ver 1 | type  | body
+//	+--------------+--------------+-------+-------+-------+-----------------
+//
+// All numbers are big-endian. The payload never exceeds 1500 bytes. A frame of another version is refused.
+//
+// # Echo
+//
+// The neighbour's DATA PATH answers an EchoRequest, not its engine: it swaps destination and source, writes
+// EchoReply at byte 15 and sends the frame out of the port it came from. Nothing else changes; the body is the
+// asker's own. The constants OffType, TypeEchoRequest and TypeEchoReply are what a C program mirrors.
+//
+//	 0              6              12      14   15       16        24        32
+//	+--------------+--------------+-------+----+--------+---------+---------+
+//	| port of B    | port of A    | 88 B5 | 01 | 03     | session | serial  |  A asks
+//	+--------------+--------------+-------+----+--------+---------+---------+
+//	| port of A    | port of B    | 88 B5 | 01 | 04     | session | serial  |  B's data path answers
+//	+--------------+--------------+-------+----+--------+---------+---------+
+//
+// # Hello and Flood
+//
+// Their body is a row of elements: type (1), length (2), value (length). Type 0, or fewer than three bytes, ends
+// the row: so the padding of short frames is no error. Unknown types are skipped, so that later versions may
+// add some. A known element of a wrong length, or one that may appear once and appears twice, makes the
+// frame malformed.
+//
+//	type  in     element   value
+//	1     H F    self      id 6, port 4, instance 8, session 8
+//	2     H F    peer      id 6, port 4, session 8: whom the sender hears on this port; absent: nobody
+//	3     H      order     sequence 8, acknowledged 8, flags 1 (bit 0: answer me)
+//	4     H N    name      0 to 63 bytes of UTF-8
+//	5     H      digest    8, over the sender's whole link-state store
+//	6     H      claim     number 8, then nothing, or the vector 22 under which the sender wants to be child
+//	7     H      consent   seen 8 (the highest claim number heard), granted 8 (0: none)
+//	16    F      object    origin 6, index 1, sequence 8, age 2 in seconds, body up to 1400: elements again
+//	17    F      ack       origin 6, index 1, sequence 8, sum 8
+//	32    N      node      priority 2, generation 4, parent 6, parent port 4
+//	33    N      link      neighbour 6, own port 4, neighbour's port 4, cost 4
+//	34    N      macs      6 each, 0 to 200 of them
+//
+// (H: in a Hello, F: in a Flood, N: in an object's body.) A vector is root priority 2, root id 6, distance 8,
+// own id 6, in this order of weight.
+//
+// What the fields mean and when they are sent is told in package tree.
+package frame

@@ -1,0 +1,87 @@
+package frame
+
+import "encoding/binary"
+
+// Link is one cable as one of its ends tells it.
+type Link struct {
+	Neighbour     MAC
+	Port          uint32 // own
+	NeighbourPort uint32
+	Cost          uint32
+}
+
+// Node is the body of a link-state object. The object of index 0 has Main set and the first links; further
+// indexes hold further links, or MACs.
+type Node struct {
+	Main       bool
+	Priority   uint16 // to be root; lower wins
+	Generation uint32 // grows when the satellite opens or closes a gate: learned addresses may be wrong
+	Parent     MAC    // zero: none
+	ParentPort uint32 // own port toward it
+	Name       string
+	Links      []Link // at most MaxLinksBody
+	MACs       []MAC  // at most MaxMACsBody
+}
+
+// Append writes the body's elements.
+func (n *Node) Append(b []byte) []byte {
+	if n.Main {
+		b = binary.BigEndian.AppendUint16(appendElem(b, elemNode, 16), n.Priority)
+		b = binary.BigEndian.AppendUint32(b, n.Generation)
+		b = append(b, n.Parent[:]...)
+		b = binary.BigEndian.AppendUint32(b, n.ParentPort)
+		b = append(appendElem(b, elemName, len(n.Name)), n.Name...)
+	}
+	for _, l := range n.Links {
+		b = append(appendElem(b, elemLink, 18), l.Neighbour[:]...)
+		b = binary.BigEndian.AppendUint32(b, l.Port)
+		b = binary.BigEndian.AppendUint32(b, l.NeighbourPort)
+		b = binary.BigEndian.AppendUint32(b, l.Cost)
+	}
+	if len(n.MACs) > 0 {
+		b = appendElem(b, elemMACs, 6*len(n.MACs))
+		for _, m := range n.MACs {
+			b = append(b, m[:]...)
+		}
+	}
+	return b
+}
+
+// ParseNode reads an object's body; nothing of it aliases body.
+func ParseNode(body []byte) (Node, error) {
+	var n Node
+	err := elements(body, func(typ byte, v []byte) (err error) {
+		switch typ {
+		case elemNode:
+			if err = want("node", v, 16); err == nil {
+				n.Main, n.Priority, n.Generation = true, binary.BigEndian.Uint16(v), binary.BigEndian.Uint32(v[2:])
+				n.Parent, n.ParentPort = MAC(v[6:12]), binary.BigEndian.Uint32(v[12:])
+			}
+		case elemName:
+			n.Name, err = parseName(v)
+		case elemLink:
+			if err = want("link", v, 18); err == nil {
+				n.Links = append(n.Links, Link{MAC(v[0:6]), binary.BigEndian.Uint32(v[6:]),
+					binary.BigEndian.Uint32(v[10:]), binary.BigEndian.Uint32(v[14:])})
+			}
+			if len(n.Links) > MaxLinksBody {
+				return malformed("more than %d links", MaxLinksBody)
+			}
+		case elemMACs:
+			if len(v)%6 != 0 || len(v) > 6*MaxMACsBody {
+				return malformed("macs of %d bytes", len(v))
+			}
+			for ; len(v) > 0; v = v[6:] {
+				n.MACs = append(n.MACs, MAC(v[0:6]))
+			}
+		}
+		return err
+	})
+	if err == nil && !n.Main && n.Name != "" {
+		err = malformed("name without node")
+	}
+	if err != nil {
+		return Node{}, err
+	}
+	return n, nil
+}

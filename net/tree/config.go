@@ -1,0 +1,89 @@
+package tree
+
+import (
+	"time"
+
+	"decenter/net/frame"
+)
+
+// Config is what a core is born with.
+type Config struct {
+	ID       frame.MAC // the host port's address
+	Name     string    // at most frame.MaxName bytes; the rest is cut
+	Priority uint16    // to be root; the lowest (priority, id) is
+	Instance uint64    // random per start of the engine
+	// Admit says whether a satellite may be a neighbour; nil admits all. It is asked when an adjacency forms.
+	Admit func(frame.MAC) bool
+
+	// Hello is how often an idle adjacency says so; 0: 1 s. After three and a half the engine counts as silent.
+	Hello time.Duration
+	// Echo is how often the neighbour's data path is asked, and how long one answer may take; 0: 100 ms.
+	Echo time.Duration
+	// EchoLost is after how many unanswered echoes a cable is dead; 0: 3.
+	EchoLost int
+	// HoldEngine is how long an adjacency outlives its silent engine, at least five Hellos; 0: 120 s.
+	HoldEngine time.Duration
+	// Retry is the first repetition of what was not acknowledged, doubling up to Hello; 0: 20 ms.
+	Retry time.Duration
+	// Grace is how long a satellite that needs a new parent waits for its children to make way before it
+	// closes their gates; 0: 50 ms.
+	Grace time.Duration
+	// Resume is how long a restored core waits for its neighbours' link state at most; 0: 10 s.
+	Resume time.Duration
+}
+
+func (c *Config) fill() {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&c.Hello, time.Second)
+	set(&c.Echo, 100*time.Millisecond)
+	set(&c.HoldEngine, 120*time.Second)
+	set(&c.Retry, 20*time.Millisecond)
+	set(&c.Grace, 50*time.Millisecond)
+	set(&c.Resume, 10*time.Second)
+	c.HoldEngine = max(c.HoldEngine, 5*c.Hello)
+	if c.EchoLost <= 0 {
+		c.EchoLost = 3
+	}
+	if len(c.Name) > frame.MaxName {
+		c.Name = c.Name[:frame.MaxName]
+	}
+}
+
+// Our limits.
+const (
+	MaxSatellites = 4096
+	MaxPorts      = 256
+	MaxMACs       = 4096 // of one satellite
+	MaxEvents     = 1024 // between two calls of Ready
+	maxObjects    = 8 * MaxSatellites
+	maxIndex      = 63
+	firstMACs     = 16 // object index of the first MACs; those below hold links
+
+	housekeeping = 5 * time.Second
+	refresh      = 5 * time.Minute  // an origin sends its objects anew
+	maxAge       = 15 * time.Minute // an object that was not is dropped
+	nearDeath    = time.Minute      // before maxAge: not sent and not taken any more
+	reflood      = 100 * time.Millisecond
+	redump       = 2 * time.Second // between two whole transfers for unequal digests
+	crowdHold    = 5 * time.Second // a port stays shut so long after two neighbours were heard on it
+	provenAgain  = 3               // echoes in a row before a cable that died silently counts again
+)
+
+// Derived limits: all links of MaxPorts ports fit the indexes below firstMACs, and all MACs those above.
+const (
+	_ = uint(firstMACs - (MaxPorts+frame.MaxLinksBody-1)/frame.MaxLinksBody)
+	_ = uint(maxIndex + 1 - firstMACs - (MaxMACs+frame.MaxMACsBody-1)/frame.MaxMACsBody)
+)
+
+// Cost of a cable by its speed: 20 Tbit/s over the speed, as IEEE 802.1D-2004 table 17-3, from 1 (20 Tbit/s and
+// faster) to 200,000,000 (100 kbit/s and slower). An unknown speed counts as 1 Gbit/s.
+func Cost(mbps uint64) uint32 {
+	if mbps == 0 {
+		mbps = 1000
+	}
+	return uint32(min(max(20_000_000/mbps, 1), 200_000_000))
+}

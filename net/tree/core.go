@@ -1,0 +1,362 @@
+package tree
+
+import (
+	"slices"
+	"time"
+
+	"decenter/net/frame"
+)
+
+// PortID is a fabric port: the index of its network interface, never 0.
+type PortID uint32
+
+// Link is what the kernel says about a port.
+type Link struct {
+	Name string
+	Up   bool      // has carrier and is administratively up
+	Mbps uint64    // speed in Mbit/s; 0: not known, taken for 1000
+	MAC  frame.MAC // the source of what we send there
+}
+
+// Gate is what a port's gate is to become.
+type Gate struct {
+	Port PortID
+	Open bool
+}
+
+// Transmit is a whole frame to send out of a port.
+type Transmit struct {
+	Port  PortID
+	Frame []byte
+}
+
+// Effects is what the caller does next, in this order:
+//
+//  1. apply the closings of Gates; each also flushes what was learned on that port;
+//  2. if Changed, store Snapshot() where the next start finds it, replacing the old one whole;
+//  3. send Send; a failing send is a lost frame;
+//  4. apply the openings of Gates;
+//  5. if FlushLearned, forget every learned address of every port.
+//
+// The order is what the proof in the package comment stands on. A caller that cannot do 2 removes the
+// stored snapshot before it goes on, so that the next start begins anew.
+type Effects struct {
+	Gates        []Gate
+	Send         []Transmit
+	Events       []Event
+	Deadline     time.Duration // call Tick at this time, or as soon after as possible
+	Changed      bool
+	FlushLearned bool
+}
+
+// want is what the link state says we should be.
+type want struct {
+	vec    frame.Vector
+	parent frame.MAC // zero: we are the root
+	since  time.Duration
+}
+
+// Core is one satellite's part of the tree. It is not safe for concurrent use, starts nothing and waits for
+// nothing: inputs and the time go in, Ready tells what to do.
+type Core struct {
+	cfg      Config
+	now      time.Duration
+	sessions uint64 // how many were made
+
+	// vec is where we stand. It changes in setVec alone, which keeps every open gate's promise.
+	vec  frame.Vector
+	want want
+	up   *port // the one port whose gate is open toward a parent, or nil
+
+	ports map[PortID]*port
+	order []PortID // the keys of ports, ascending
+
+	store store
+	macs  []frame.MAC // ascending, without duplicates
+	gen   uint32      // counts changes of our gates
+	topo  topology
+
+	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
+	resumeBy    time.Duration
+	resumeSoon  time.Duration // once one neighbour has caught up: when to wait no longer for the others
+	restart     bool          // own objects or links may have changed
+	recompute   bool          // the graph changed
+	deadline    time.Duration
+	housekeep   time.Duration
+	emitted     map[PortID]bool
+	reaffirm    map[PortID]bool // gates to tell the caller even if we told them before
+	events      []Event
+	changed     bool
+	flush       bool
+	counters    Counters
+	skipClosing bool // tests only: break the rule that a worsening closes gates first
+}
+
+// Counters counts what arrived and was not used.
+type Counters struct {
+	Malformed uint64 // could not be read
+	Stale     uint64 // of an earlier session, or overtaken
+	Stray     uint64 // well-formed, but of nobody we talk to
+	Full      uint64 // refused because a table is full
+}
+
+// New makes a core that has no port and knows nobody. now is any monotonic time; later calls go on from it.
+func New(cfg Config, now time.Duration) *Core {
+	cfg.fill()
+	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
+		store: store{objects: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}, restart: true, recompute: true}
+	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
+	c.want = want{vec: c.vec, since: now}
+	c.housekeep = now + housekeeping
+	return c
+}
+
+// ID is the satellite's own.
+func (c *Core) ID() frame.MAC { return c.cfg.ID }
+
+// Counters tells what was not used.
+func (c *Core) Counters() Counters { return c.counters }
+
+// Link tells that a port is there, or what became of it. Loss of carrier ends the adjacency at once.
+func (c *Core) Link(id PortID, l Link, now time.Duration) {
+	c.pass(now)
+	p := c.ports[id]
+	if p == nil {
+		if id == 0 || len(c.ports) >= MaxPorts {
+			c.counters.Full++
+			return
+		}
+		p = &port{id: id, pending: map[frame.Key]time.Duration{}}
+		c.ports[id] = p
+		at, _ := slices.BinarySearch(c.order, id)
+		c.order = slices.Insert(c.order, at, id)
+		c.renew(p)
+		p.link.Name, p.link.MAC = l.Name, l.MAC
+	}
+	if p.link.Name != l.Name || p.link.MAC != l.MAC {
+		c.reset(p, "another interface")
+	}
+	if p.absent || !c.known(id) {
+		p.absent = false
+		c.reaffirm[id] = true
+	}
+	old := p.link
+	if !l.Up {
+		c.reset(p, "no carrier")
+		p.others, p.proof = others{}, 1
+	}
+	p.link = l
+	if l.Up && !old.Up {
+		p.helloDue, p.sendHello = now, true
+	}
+	c.restart = c.restart || old.Mbps != l.Mbps
+}
+
+func (c *Core) known(id PortID) bool { _, ok := c.emitted[id]; return ok }
+
+// Remove tells that a port is gone.
+func (c *Core) Remove(id PortID, now time.Duration) {
+	c.pass(now)
+	p := c.ports[id]
+	if p == nil {
+		return
+	}
+	c.reset(p, "port removed")
+	delete(c.ports, id)
+	if at, ok := slices.BinarySearch(c.order, id); ok {
+		c.order = slices.Delete(c.order, at, at+1)
+	}
+	c.changed = true
+}
+
+// Local tells all the MACs the satellite is home to, besides its own; beyond MaxMACs they are counted as Full
+// and left out.
+func (c *Core) Local(macs []frame.MAC, now time.Duration) {
+	c.pass(now)
+	c.macs = slices.Clone(macs)
+	slices.SortFunc(c.macs, frame.MAC.Compare)
+	c.macs = slices.Compact(c.macs)
+	if len(c.macs) > MaxMACs {
+		c.counters.Full += uint64(len(c.macs) - MaxMACs)
+		c.macs = c.macs[:MaxMACs]
+	}
+	c.restart = true
+}
+
+// SetPriority changes the wish to be root; the lowest (priority, id) is.
+func (c *Core) SetPriority(prio uint16, now time.Duration) {
+	c.pass(now)
+	c.cfg.Priority = prio
+	c.restart, c.recompute = true, true
+}
+
+// Input takes a frame of our EtherType that arrived on a port. It keeps no reference to b.
+func (c *Core) Input(id PortID, b []byte, now time.Duration) {
+	c.pass(now)
+	h, err := frame.ParseHeader(b)
+	p := c.ports[id]
+	switch {
+	case err != nil:
+		c.counters.Malformed++
+		return
+	case p == nil || p.absent || !p.link.Up:
+		c.counters.Stray++
+		return
+	}
+	body := b[frame.OffBody:]
+	switch h.Type {
+	case frame.TypeHello:
+		if m, err := frame.ParseHello(body); err == nil {
+			c.hello(p, &m, h.Source)
+			return
+		}
+	case frame.TypeFlood:
+		if m, err := frame.ParseFlood(body); err == nil {
+			c.flooded(p, &m)
+			return
+		}
+	case frame.TypeEchoReply:
+		if m, err := frame.ParseEcho(body); err == nil {
+			c.echoed(p, m)
+			return
+		}
+	case frame.TypeEchoRequest:
+		c.counters.Stray++ // the data path answers these; the engine must not, it may be the only thing alive
+		return
+	}
+	c.counters.Malformed++
+}
+
+// Tick lets time pass: it judges liveness and repeats what was not answered. The caller hands over what has
+// already arrived before it ticks, so that nothing in its own queue is judged lost.
+func (c *Core) Tick(now time.Duration) {
+	c.pass(now)
+	if late := now - c.deadline; late > c.cfg.Hello/2 && c.deadline > 0 {
+		c.excuse(late)
+	}
+	for _, id := range c.order {
+		if p := c.ports[id]; !p.absent && p.link.Up {
+			c.tickPort(p)
+		}
+	}
+	if c.resumeBy > 0 && (now >= c.resumeBy || c.resumeSoon > 0 && now >= c.resumeSoon) {
+		c.resumed()
+	}
+	if now >= c.housekeep {
+		c.housekeep = now + housekeeping
+		c.expire()
+	}
+}
+
+// pass moves the clock; it never runs backwards.
+func (c *Core) pass(now time.Duration) { c.now = max(c.now, now) }
+
+// excuse forgives the neighbours the time in which we ourselves stood still.
+func (c *Core) excuse(late time.Duration) {
+	for _, p := range c.ports {
+		p.heardAt = min(p.heardAt+late, c.now)
+	}
+}
+
+// Ready drains what is to be done.
+func (c *Core) Ready() Effects {
+	c.tellState()
+	if c.resumeBy > 0 {
+		c.caughtUp()
+	}
+	if c.recompute && c.resumeBy == 0 {
+		c.recompute = false
+		c.compute()
+	}
+	c.steer()
+	c.tellState() // steering may have moved gates
+	e := Effects{Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
+	c.events, c.changed, c.flush = nil, false, false
+	for _, id := range c.order {
+		if p := c.ports[id]; !p.absent && p.link.Up {
+			e.Send = c.transmit(p, e.Send)
+		}
+	}
+	c.deadline = c.nextDeadline()
+	e.Deadline = c.deadline
+	return e
+}
+
+// tellState renews our own link-state objects if they may have changed. A restored core waits until the kernel
+// has shown it its ports, lest it tell that it has none.
+func (c *Core) tellState() {
+	for _, p := range c.ports {
+		if p.absent && p.twoWay {
+			return
+		}
+	}
+	if c.restart {
+		c.restart = false
+		c.originate()
+	}
+}
+
+// gates compares what the ports are to what the caller was told; closings come first.
+func (c *Core) gates() []Gate {
+	var open, shut []Gate
+	for _, id := range c.order {
+		p := c.ports[id]
+		if p.absent {
+			continue
+		}
+		is := p.gate != gateShut
+		if was, ok := c.emitted[id]; ok && was == is && !c.reaffirm[id] {
+			continue
+		}
+		c.emitted[id] = is
+		if is {
+			open = append(open, Gate{id, true})
+		} else {
+			shut = append(shut, Gate{id, false})
+		}
+	}
+	if len(c.emitted) > len(c.ports) {
+		for id := range c.emitted {
+			if c.ports[id] == nil {
+				delete(c.emitted, id)
+				shut = append(shut, Gate{id, false})
+			}
+		}
+		slices.SortFunc(shut, func(a, b Gate) int { return int(a.Port) - int(b.Port) })
+	}
+	clear(c.reaffirm)
+	return append(shut, open...)
+}
+
+func (c *Core) nextDeadline() time.Duration {
+	at := c.housekeep
+	if c.resumeBy > 0 {
+		at = min(at, c.resumeBy)
+		if c.resumeSoon > 0 {
+			at = min(at, c.resumeSoon)
+		}
+	}
+	if by := c.want.since + c.cfg.Grace; by > c.now && c.resumeBy == 0 {
+		at = min(at, by)
+	}
+	for _, p := range c.ports {
+		if !p.absent && p.link.Up {
+			at = min(at, p.due())
+		}
+	}
+	return at
+}
+
+func (c *Core) event(e Event) {
+	if len(c.events) < MaxEvents {
+		c.events = append(c.events, e)
+	}
+}
+
+// mix is splitmix64's finalizer (Steele, Lea, Flood 2014), a bijection: different inputs, different outputs.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

@@ -1,0 +1,31 @@
+package tree
+
+import "decenter/net/frame"
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds. Port and Neighbour are set in those of a neighbour, Neighbour alone in those of a satellite.
+const (
+	NeighbourUp   EventKind = "neighbour-up"   // the cable and both ends work
+	NeighbourDown EventKind = "neighbour-down" // Why tells the reason
+	EngineSilent  EventKind = "engine-silent"  // its data path lives, its engine says nothing
+	EngineBack    EventKind = "engine-back"    // it speaks again; Why is "restarted" if it is a new start
+	PortLooped    EventKind = "port-looped"    // a cable leads back to us
+	PortCrowded   EventKind = "port-crowded"   // more than one satellite on one port
+	PortRefused   EventKind = "port-refused"   // the satellite there is not admitted
+	ParentChanged EventKind = "parent-changed" // Neighbour is the new one, zero: none
+	RootChanged   EventKind = "root-changed"   // Neighbour is the new one
+	SatelliteUp   EventKind = "satellite-up"   // can be reached now
+	SatelliteDown EventKind = "satellite-down" // cannot any more
+	Resumed       EventKind = "resumed"        // a restored core acts for itself again
+)
+
+// Event is something to log or to tell a person.
+type Event struct {
+	Kind      EventKind
+	Port      PortID
+	Neighbour frame.MAC
+	Name      string
+	Why       string
+}

@@ -1,0 +1,282 @@
+package tree
+
+import (
+	"time"
+
+	"decenter/net/frame"
+)
+
+// gateState is what a port's gate is and which promise goes with it.
+//
+//	         claim granted, vec >= claim             their claim > vec, our claim gone and seen so
+//	up  <---------------------------------  shut  ------------------------------------------->  down
+//	    --------------------------------->        <-------------------------------------------
+//	     another parent, session ended             claim gone, session ended, vec about to reach bound
+//
+// There is no way from up to down or back but through shut.
+type gateState uint8
+
+const (
+	gateShut gateState = iota
+	gateUp             // open toward our parent: vec >= floor
+	gateDown           // open toward a child: vec < bound
+)
+
+// peer is the other end of the cable as we hear it.
+type peer struct {
+	frame.Peer
+	Instance uint64
+	Name     string
+	MAC      frame.MAC // of its port
+}
+
+// others notices when more than one satellite speaks on a port.
+type others struct {
+	id     frame.Peer // who spoke last, without session
+	at     time.Duration
+	until  time.Duration // the port is crowded so long
+	looped time.Duration // the port hears ourselves so long
+}
+
+// port is one end of a cable. See gateState for gate, floor and bound.
+type port struct {
+	id     PortID
+	link   Link
+	absent bool // restored, but the kernel has not shown it yet
+
+	session uint64 // never 0; new whenever a session that was two-way ends
+	peer    peer   // zero: nobody heard
+	twoWay  bool   // the peer hears this very session; nothing below is meant otherwise
+	others  others
+
+	gate    gateState
+	claim   frame.Claim  // ours; Join is never set while gate is down
+	floor   frame.Vector // gate up: the highest vector we claimed since the claim last granted, that included
+	heard   frame.Claim  // theirs, the highest number
+	bound   frame.Vector // gate down: of the claim granted
+	granted uint64       // gate down: its number
+	seen    uint64       // the highest number of ours that they heard
+	consent uint64       // the claim of ours for which their end was open, as last heard
+
+	// Hellos. What changed must be acknowledged: seq >= changedSeq.
+	seq, seqHeard, acked, changedSeq uint64
+	sendHello                        bool
+	helloDue                         time.Duration
+	backoff                          time.Duration
+	heardAt                          time.Duration // last Hello of the peer, moved by our own stalls
+	silent                           bool          // the peer's engine is
+
+	echo  echo
+	proof int // how many echoes in a row make the cable count
+
+	// Flooding. pending: not yet acknowledged, and when last sent (0: not yet).
+	pending  map[frame.Key]time.Duration
+	acks     []frame.Ack
+	floodDue time.Duration // when something of pending is due; 0: nothing
+	sync     agreement
+}
+
+// usable tells whether the adjacency may carry the tree: both engines hear one another and the data path works.
+func (p *port) usable() bool { return p.twoWay && p.echo.alive && !p.absent && p.link.Up }
+
+// self is our end as told to the peer.
+func (c *Core) self(p *port) frame.Self {
+	return frame.Self{ID: c.cfg.ID, Port: uint32(p.id), Instance: c.cfg.Instance, Session: p.session}
+}
+
+// me is our end as the peer tells it when it hears us.
+func (c *Core) me(p *port) frame.Peer {
+	return frame.Peer{ID: c.cfg.ID, Port: uint32(p.id), Session: p.session}
+}
+
+// renew begins a session that nobody has heard of.
+func (c *Core) renew(p *port) {
+	for first := true; first || p.session == 0; first = false {
+		c.sessions++
+		p.session = mix(c.cfg.Instance ^ mix(c.sessions))
+	}
+	c.changed = true
+}
+
+// reset ends the adjacency: the gate shuts, all promises end, and so that none of them is mistaken for one of
+// the next adjacency, the session ends too.
+func (c *Core) reset(p *port, why string) {
+	if p.usable() {
+		c.event(Event{Kind: NeighbourDown, Port: p.id, Neighbour: p.peer.ID, Name: p.peer.Name, Why: why})
+		c.restart, c.recompute = true, true
+	}
+	if p.gate == gateDown || p.gate == gateUp {
+		c.shut(p)
+	}
+	if p.twoWay {
+		c.renew(p)
+	}
+	p.unbind()
+}
+
+// unbind forgets the peer.
+func (p *port) unbind() {
+	*p = port{id: p.id, link: p.link, absent: p.absent, session: p.session, others: p.others, proof: p.proof,
+		seq: p.seq, sendHello: true, helloDue: p.helloDue, pending: map[frame.Key]time.Duration{}}
+}
+
+// bind takes a new peer. Nothing was promised in this session yet, or reset renewed it.
+func (c *Core) bind(p *port, h *frame.Hello) {
+	p.unbind()
+	p.peer.Peer = frame.Peer{ID: h.Self.ID, Port: h.Self.Port, Session: h.Self.Session}
+	p.peer.Instance = h.Self.Instance
+	p.echo.due = c.now
+	p.tell()
+	c.changed = true
+}
+
+// tell has the next Hello sent at once and repeated until it is acknowledged.
+func (p *port) tell() {
+	p.changedSeq, p.sendHello, p.backoff = p.seq+1, true, 0
+}
+
+// hello takes a Hello.
+func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC) {
+	if !c.welcome(p, h) {
+		return
+	}
+	from := frame.Peer{ID: h.Self.ID, Port: h.Self.Port, Session: h.Self.Session}
+	switch {
+	case from == p.peer.Peer:
+		if h.Seq <= p.seqHeard {
+			c.counters.Stale++
+			return
+		}
+	case p.twoWay && h.Peer != (frame.Peer{}) && h.Peer.Session != p.session:
+		c.counters.Stale++ // of an earlier life of the same neighbour, or it will soon hear who we are now
+		p.sendHello = p.sendHello || h.Answer
+		return
+	default:
+		c.reset(p, "neighbour began anew")
+		c.bind(p, h)
+	}
+	p.seqHeard, p.heardAt = h.Seq, c.now
+	c.greet(p, h, src)
+	if h.Peer != c.me(p) {
+		if p.twoWay {
+			c.reset(p, "neighbour does not hear us")
+			c.bind(p, h)
+			p.seqHeard, p.heardAt, p.peer.MAC, p.peer.Name = h.Seq, c.now, src, h.Name
+		}
+		p.sendHello = p.sendHello || h.Answer
+		return
+	}
+	if !p.twoWay {
+		p.twoWay = true
+		c.changed = true
+		p.tell()
+		if p.echo.alive {
+			c.adjacent(p)
+		}
+	}
+	p.acked = max(p.acked, h.Ack)
+	p.sendHello = p.sendHello || h.Answer
+	c.promises(p, h)
+	c.compareDigests(p, h.Digest)
+}
+
+// welcome tells whether the sender may be this port's neighbour.
+func (c *Core) welcome(p *port, h *frame.Hello) bool {
+	o := &p.others
+	if h.Self.ID == c.cfg.ID {
+		if c.now >= o.looped {
+			c.event(Event{Kind: PortLooped, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
+		}
+		o.looped = c.now + crowdHold
+	}
+	id := frame.Peer{ID: h.Self.ID, Port: h.Self.Port}
+	if o.id != (frame.Peer{}) && o.id != id && c.now-o.at < 7*c.cfg.Hello/2 {
+		if c.now >= o.until {
+			c.event(Event{Kind: PortCrowded, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
+		}
+		o.until = c.now + crowdHold
+	}
+	o.id, o.at = id, c.now
+	if c.now < o.looped || c.now < o.until {
+		if p.peer.Peer != (frame.Peer{}) {
+			c.reset(p, "not one neighbour alone")
+		}
+		return false
+	}
+	if p.peer.ID != h.Self.ID && c.cfg.Admit != nil && !c.cfg.Admit(h.Self.ID) {
+		c.event(Event{Kind: PortRefused, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
+		c.counters.Stray++
+		return false
+	}
+	return true
+}
+
+// greet notes who speaks, and that its engine lives.
+func (c *Core) greet(p *port, h *frame.Hello, src frame.MAC) {
+	again := h.Self.Instance != p.peer.Instance
+	if p.twoWay && (p.silent || again) {
+		e := Event{Kind: EngineBack, Port: p.id, Neighbour: h.Self.ID, Name: h.Name}
+		if again {
+			e.Why = "restarted"
+			p.sync = agreement{} // it may have lost its store
+			p.sendHello = true
+		}
+		c.event(e)
+	}
+	p.silent = false
+	p.peer.Instance, p.peer.Name, p.peer.MAC = h.Self.Instance, h.Name, src
+}
+
+// promises takes what the peer claims, saw and granted.
+func (c *Core) promises(p *port, h *frame.Hello) {
+	if h.Claim.Number > p.heard.Number && (!h.Claim.Join || h.Claim.Vector.ID == p.peer.ID) {
+		p.heard = h.Claim
+		if p.gate == gateDown && !h.Claim.Join {
+			c.shut(p)
+		}
+		p.tell()
+		c.changed = true
+	}
+	p.seen = max(p.seen, h.Seen)
+	p.consent = h.Grant
+}
+
+// adjacent notes that a port became usable.
+func (c *Core) adjacent(p *port) {
+	c.event(Event{Kind: NeighbourUp, Port: p.id, Neighbour: p.peer.ID, Name: p.peer.Name})
+	c.restart, c.recompute = true, true
+}
+
+// due is when the port wants a Tick.
+func (p *port) due() time.Duration {
+	at := p.helloDue
+	if p.peer.MAC != (frame.MAC{}) {
+		at = min(at, p.echo.due)
+	}
+	if p.floodDue > 0 {
+		at = min(at, p.floodDue)
+	}
+	return at
+}
+
+func (c *Core) tickPort(p *port) {
+	if c.now >= p.helloDue {
+		p.sendHello = true
+	}
+	if p.peer.Peer == (frame.Peer{}) {
+		return
+	}
+	quiet := c.now - p.heardAt
+	switch {
+	case !p.twoWay && quiet > 7*c.cfg.Hello/2:
+		c.reset(p, "silent")
+		return
+	case quiet > c.cfg.HoldEngine:
+		c.reset(p, "engine silent for too long")
+		return
+	case p.twoWay && !p.silent && quiet > 7*c.cfg.Hello/2:
+		p.silent = true
+		c.event(Event{Kind: EngineSilent, Port: p.id, Neighbour: p.peer.ID, Name: p.peer.Name})
+	}
+	c.tickEcho(p)
+}

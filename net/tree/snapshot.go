@@ -1,0 +1,190 @@
+package tree
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"decenter/net/frame"
+)
+
+// ErrSnapshot is wrapped by what Restore refuses.
+var ErrSnapshot = errors.New("not a snapshot of this satellite's tree")
+
+const snapshotVersion = 1
+
+// snapshot is every promise that is in force: what a restarted engine must keep. The link state is not in it;
+// the neighbours have it.
+type snapshot struct {
+	Version    int            `json:"version"`
+	ID         frame.MAC      `json:"id"`
+	Vector     frame.Vector   `json:"vector"`
+	Generation uint32         `json:"generation"`
+	Ports      []portSnapshot `json:"ports"`
+}
+
+type portSnapshot struct {
+	ID       PortID       `json:"id"`
+	Name     string       `json:"name"`
+	MAC      frame.MAC    `json:"mac"`
+	Up       bool         `json:"up"`
+	Session  uint64       `json:"session"`
+	Peer     peer         `json:"peer"`
+	TwoWay   bool         `json:"two_way"`
+	Alive    bool         `json:"alive"`
+	Asked    uint64       `json:"asked"`
+	Gate     gateState    `json:"gate"`
+	Claim    frame.Claim  `json:"claim"`
+	Floor    frame.Vector `json:"floor"`
+	Heard    frame.Claim  `json:"heard"`
+	Bound    frame.Vector `json:"bound"`
+	Granted  uint64       `json:"granted"`
+	Consent  uint64       `json:"consent"`
+	Seq      uint64       `json:"seq"`
+	SeqHeard uint64       `json:"seq_heard"`
+}
+
+// A restored port counts on from far above what it may have sent after the snapshot was written.
+const (
+	seqLeap    = 1 << 32
+	serialLeap = 1 << 32
+)
+
+// Snapshot gives the promises in force, to be stored whenever Effects.Changed says so. It belongs to the gates'
+// pinned map: it lives where that lives, and whoever removes the one removes the other.
+func (c *Core) Snapshot() []byte {
+	s := snapshot{Version: snapshotVersion, ID: c.cfg.ID, Vector: c.vec, Generation: c.gen}
+	for _, id := range c.order {
+		p := c.ports[id]
+		s.Ports = append(s.Ports, portSnapshot{ID: id, Name: p.link.Name, MAC: p.link.MAC, Up: p.link.Up, Session: p.session,
+			Peer: p.peer, TwoWay: p.twoWay, Alive: p.echo.alive, Asked: p.echo.asked, Gate: p.gate, Claim: p.claim,
+			Floor: p.floor, Heard: p.heard, Bound: p.bound, Granted: p.granted, Consent: p.consent, Seq: p.seq, SeqHeard: p.seqHeard})
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("tree: " + err.Error()) // plain data always marshals
+	}
+	return b
+}
+
+// Restore takes over the promises of an earlier life. It comes right after New. A port is taken over when Link
+// shows the same interface (id, name and address); a port that Link shows otherwise begins anew with its gate
+// shut. Until the neighbours have given us the link state, at most Config.Resume, nothing is opened or
+// left of our own will. An error wraps ErrSnapshot and leaves the core as it was.
+func (c *Core) Restore(b []byte, now time.Duration) error {
+	var s snapshot
+	switch err := json.Unmarshal(b, &s); {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	case s.Version != snapshotVersion:
+		return fmt.Errorf("%w: version %d, not %d", ErrSnapshot, s.Version, snapshotVersion)
+	case s.ID != c.cfg.ID:
+		return fmt.Errorf("%w: of %v, not of %v", ErrSnapshot, s.ID, c.cfg.ID)
+	case len(s.Ports) > MaxPorts || len(c.ports) > 0:
+		return fmt.Errorf("%w: %d ports, and the core has %d", ErrSnapshot, len(s.Ports), len(c.ports))
+	}
+	if err := s.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	c.pass(now)
+	c.vec, c.gen = s.Vector, s.Generation
+	c.want = want{vec: c.vec, since: now}
+	for _, ps := range s.Ports {
+		p := ps.port(c.now)
+		c.ports[p.id] = p
+		c.order = append(c.order, p.id)
+		if p.gate == gateUp {
+			c.up = p
+		}
+		if p.twoWay {
+			c.resumeBy = c.now + c.cfg.Resume
+		}
+	}
+	c.changed = true
+	return nil
+}
+
+func (ps *portSnapshot) port(now time.Duration) *port {
+	p := &port{id: ps.ID, absent: true, link: Link{Name: ps.Name, MAC: ps.MAC, Up: ps.Up}, session: ps.Session, peer: ps.Peer,
+		twoWay: ps.TwoWay, gate: ps.Gate, claim: ps.Claim, floor: ps.Floor, heard: ps.Heard, bound: ps.Bound,
+		granted: ps.Granted, consent: ps.Consent, seq: ps.Seq + seqLeap, seqHeard: ps.SeqHeard, heardAt: now,
+		proof: 1, pending: map[frame.Key]time.Duration{}}
+	p.echo = echo{alive: ps.Alive, asked: ps.Asked + serialLeap, heard: ps.Asked + serialLeap, due: now}
+	p.tell()
+	return p
+}
+
+// check refuses what this program cannot have written, in particular promises that contradict one another.
+func (s *snapshot) check() error {
+	ups := 0
+	for i, p := range s.Ports {
+		bad := ""
+		switch {
+		case p.ID == 0 || p.Session == 0 || i > 0 && s.Ports[i-1].ID >= p.ID:
+			bad = "no session, or out of order"
+		case p.Gate > gateDown || p.Gate != gateShut && !p.TwoWay:
+			bad = "gate without neighbour"
+		case p.Gate == gateUp && (!p.Claim.Join || s.Vector.Less(p.Floor)):
+			bad = "gate up against its promise"
+		case p.Gate == gateDown && (p.Claim.Join || !s.Vector.Less(p.Bound)):
+			bad = "gate down against its promise"
+		}
+		if bad != "" {
+			return fmt.Errorf("port %d: %s", p.ID, bad)
+		}
+		if p.Gate == gateUp {
+			ups++
+		}
+	}
+	if ups > 1 {
+		return errors.New("two parents")
+	}
+	return nil
+}
+
+// caughtUp ends the takeover once the neighbours we had have given us their link state, and nobody whom it names
+// is missing from it (as would be while all satellites restart at once).
+func (c *Core) caughtUp() {
+	had, equal := 0, 0
+	for _, p := range c.ports {
+		if p.twoWay {
+			had++
+			if p.sync.once {
+				equal++
+			}
+		}
+	}
+	switch {
+	case c.dangling():
+	case equal == had:
+		c.resumed()
+	case equal > 0 && c.resumeSoon == 0:
+		c.resumeSoon = c.now + 2*c.cfg.Hello
+	}
+}
+
+// dangling tells whether the store names a neighbour of whom it holds nothing.
+func (c *Core) dangling() bool {
+	for _, o := range c.store.objects {
+		for _, l := range o.node.Links {
+			if c.store.objects[frame.Key{Origin: l.Neighbour}] == nil {
+				return true
+			}
+		}
+	}
+	return len(c.store.objects) == 0
+}
+
+// resumed ends the takeover: the core acts on what it knows.
+func (c *Core) resumed() {
+	c.resumeBy, c.resumeSoon = 0, 0
+	c.restart, c.recompute = true, true
+	for _, id := range slices.Clone(c.order) {
+		if c.ports[id].absent {
+			c.Remove(id, c.now)
+		}
+	}
+	c.event(Event{Kind: Resumed})
+}
