@@ -13,6 +13,7 @@ const MaxCompletions = 12
 // Completion is one text that could stand at the cursor: it replaces line[From:cursor].
 type Completion struct {
 	From int // byte offset
+	Term int // byte offset of the beginning of its term: before From where a key comes first
 	Text string
 	Hint string // what it is, in a few words
 }
@@ -96,7 +97,7 @@ func (c *completer) give() []Completion {
 
 func (c *completer) add(from int, text, hint string) {
 	if !slices.ContainsFunc(c.found, func(o Completion) bool { return o.Text == text && o.From == from }) {
-		c.found = append(c.found, Completion{From: from, Text: text, Hint: hint})
+		c.found = append(c.found, Completion{From: from, Term: c.here.at, Text: text, Hint: hint})
 	}
 }
 

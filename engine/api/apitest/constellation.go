@@ -169,7 +169,7 @@ func (c *Constellation) setState(name string, s api.SatelliteState) {
 	}
 }
 
-// now reads the clock. c.mu is held.
+// now reads the clock and moves it. c.mu is held.
 func (c *Constellation) now() time.Time {
 	t := c.clock
 	c.clock = t.Add(time.Second)

@@ -18,6 +18,7 @@
 //	   │ └─ FailJob ───────▶ failed      what was done is undone
 //	   └─── Cancel ────────▶ cancelled   what was done is undone
 //
-// Its clock is its own: it begins at Epoch and moves a second at each reading, so that tests compare text.
+// Its clock is its own: it begins at Epoch and moves a second when a VM is made and when a job begins or ends,
+// so that tests compare text.
 // Production code never imports this package.
 package apitest

@@ -18,7 +18,7 @@ type reader struct {
 
 // tell gives an event to every reader, never waiting for one. c.mu is held.
 func (c *Constellation) tell(e api.Event) {
-	e.Time = c.now()
+	e.Time = c.clock // telling does not move the clock: how many readers there are must not show
 	for r := range c.readers {
 		if r.job != "" && (e.Job == nil || e.Job.ID != r.job) {
 			continue
@@ -56,7 +56,7 @@ func (v view) Events(ctx context.Context, r api.EventsRequest, fn func(api.Event
 		}
 		in.job = j.ID
 		now := j.Job
-		in.ch <- api.Event{Kind: api.EventJob, Time: c.now(), Job: &now}
+		in.ch <- api.Event{Kind: api.EventJob, Time: c.clock, Job: &now} // asking does not move the clock
 	}
 	c.readers[in] = true
 	c.mu.Unlock()

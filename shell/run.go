@@ -1,0 +1,215 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"decenter/engine/api"
+	"decenter/shell/grammar"
+	"decenter/shell/output"
+)
+
+// Options of every line that a Runner carries out.
+type Options struct {
+	JSON        bool // as if each line had --json
+	Detach      bool // as if each line that starts a job had --detach
+	Interactive bool // someone types line after line: quit has a meaning
+}
+
+// Runner carries out lines, one after the other, on one constellation. It is not safe for concurrent use.
+type Runner struct {
+	svc  api.Service // nil where the lines need none
+	s    Streams
+	opt  Options
+	in   *input // of s.In, once it was needed
+	left bool   // quit was asked
+}
+
+// NewRunner makes one. Close it: what is typed after a console or a question has its own reader.
+func NewRunner(svc api.Service, s Streams, opt Options) *Runner {
+	if s.In == nil {
+		s.In = strings.NewReader("")
+	}
+	return &Runner{svc: svc, s: s, opt: opt}
+}
+
+// Close stops reading from In. The streams stay open.
+func (r *Runner) Close() {
+	if r.in != nil {
+		r.in.close()
+		r.in = nil
+	}
+}
+
+// Run carries out one line and gives its exit code.
+func Run(ctx context.Context, svc api.Service, line string, s Streams, opt Options) int {
+	r := NewRunner(svc, s, opt)
+	defer r.Close()
+	return r.Run(ctx, line)
+}
+
+// Run carries out one line and gives its exit code.
+func (r *Runner) Run(ctx context.Context, line string) int {
+	c, err := grammar.Parse(line)
+	if err == nil {
+		err = r.do(ctx, c)
+	}
+	return r.report(line, err)
+}
+
+// errRunning ends a line whose job goes on. What there is to say of it has been said.
+var errRunning = errors.New("the job is still running")
+
+// report writes an error and gives the exit code.
+func (r *Runner) report(line string, err error) int {
+	switch {
+	case err == nil:
+		return api.ExitDone
+	case errors.Is(err, errRunning):
+		return api.ExitRunning
+	}
+	r.say(output.Error(line, err, r.s.Colour && r.s.ErrTerminal))
+	return api.ExitCode(err)
+}
+
+// say writes to Err. Where Err is gone there is nobody left to tell.
+func (r *Runner) say(text string) { _, _ = io.WriteString(r.s.Err, text) }
+
+func (r *Runner) printer(c grammar.Command) output.Printer {
+	return output.Printer{W: r.s.Out, Width: r.s.outWidth(), Colour: r.s.Colour && r.s.OutTerminal, JSON: r.opt.JSON || c.Flag(grammar.FlagJSON)}
+}
+
+func (r *Runner) input() *input {
+	if r.in == nil {
+		r.in = newInput(r.s.In)
+	}
+	return r.in
+}
+
+// do carries out a command.
+func (r *Runner) do(ctx context.Context, c grammar.Command) error {
+	p := r.printer(c)
+	if about, ok := helpOf(c); ok {
+		return help(p, about)
+	}
+	switch {
+	case c.Verb.Interactive:
+		if !r.opt.Interactive {
+			return &api.Error{Code: api.CodeInvalid, Message: c.Verb.Name + " has nothing to leave here", Hint: "it is for the console"}
+		}
+		r.left = true
+		return nil
+	case c.Verb.Work:
+		return r.work(ctx, p, c)
+	}
+	switch c.Verb.Name {
+	case "":
+		reply, err := r.svc.Search(ctx, c.Query())
+		if err != nil {
+			return err
+		}
+		return r.answered(p.Items(reply.Items), len(reply.Items), "nothing found", reply.Silent)
+	case "console":
+		return r.console(ctx, c.Word(0), c.Duration(grammar.KeyIdle))
+	case "jobs":
+		reply, err := r.svc.Jobs(ctx, api.JobsRequest{})
+		if err != nil {
+			return err
+		}
+		return r.answered(p.Jobs(reply.Jobs), len(reply.Jobs), "no jobs", reply.Silent)
+	case "watch":
+		return r.follow(ctx, p, c.Word(0), nil)
+	case "cancel":
+		job, err := r.svc.Cancel(ctx, c.Word(0))
+		if err != nil {
+			return err
+		}
+		return p.Text(fmt.Sprintf("asked job %s to stop; watch %s tells whether it did\n", job.ID, job.ID), job)
+	case "satellites":
+		reply, err := r.svc.Satellites(ctx)
+		if err != nil {
+			return err
+		}
+		return p.Satellites(reply.Satellites)
+	case "tree":
+		tree, err := r.svc.Tree(ctx)
+		if err != nil {
+			return err
+		}
+		return p.Tree(tree)
+	}
+	panic("shell: the table has the verb " + c.Verb.Name + " and nobody carries it out")
+}
+
+// answered tells what a printed answer of n things does not: that it is none, and who gave no answer.
+func (r *Runner) answered(err error, n int, none string, silent []string) error {
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		r.say(none + "\n")
+	}
+	r.say(output.Silent(silent))
+	return nil
+}
+
+// helpOf tells what a line asks help about; empty is everything.
+func helpOf(c grammar.Command) (string, bool) {
+	switch {
+	case c.Flag(grammar.FlagHelp):
+		return c.Verb.Name, true
+	case c.Verb.Name == "help":
+		return c.Word(0), true
+	}
+	return "", false
+}
+
+func help(p output.Printer, about string) error {
+	if v, ok := grammar.Find(about); ok && about != "" {
+		return p.Text(v.Help(), v)
+	}
+	if p.JSON {
+		return p.Verbs(grammar.Verbs())
+	}
+	return p.Text(grammar.Overview(), nil)
+}
+
+// begin starts the job of a verb that needs one. A deletion is confirmed by the line.
+func begin(ctx context.Context, svc api.Service, c grammar.Command) (api.Job, error) {
+	switch {
+	case c.Verb.Act != "":
+		return svc.Control(ctx, c.Control())
+	case c.Verb.Name == "create":
+		r := c.Create()
+		if err := r.Check(); err != nil {
+			return api.Job{}, err
+		}
+		return svc.Create(ctx, r)
+	case c.Verb.Name == "delete":
+		r := c.Delete()
+		if grammar.IsID(r.VM) && r.Confirm == r.VM {
+			// Whoever types an id twice means it; the engine wants the name.
+			vm, err := svc.VM(ctx, r.VM)
+			if err != nil {
+				return api.Job{}, err
+			}
+			r.Confirm = vm.Name
+		}
+		return svc.Delete(ctx, r)
+	}
+	panic("shell: the table has the verb " + c.Verb.Name + " and nobody begins its job")
+}
+
+// unconfirmed is the error of a deletion that nobody can be asked about.
+func unconfirmed(c grammar.Command) error {
+	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("deleting %s is for good and not confirmed", c.Word(0)), Hint: "add confirm:" + c.Word(0)}
+}
+
+// needsConfirm tells whether a person must type the name first.
+func needsConfirm(c grammar.Command) bool {
+	_, has := c.Verb.Key(grammar.KeyConfirm)
+	return has && c.Text(grammar.KeyConfirm) == ""
+}

@@ -1,0 +1,136 @@
+package shell
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"decenter/engine/api"
+	"decenter/engine/api/apitest"
+)
+
+var update = flag.Bool("update", false, "write the transcripts anew")
+
+// The files in testdata are what a person sees who types line after line without a terminal:
+//
+//	# a remark
+//	% hold                    something happens to the constellation
+//	$ create web-1 from:tiny  a line is typed
+//	what Out gets
+//	! what Err gets
+//	[exit 8]                  unless it is 0
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			before, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after := replay(t, string(before))
+			if *update {
+				if err := os.WriteFile(file, []byte(after), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if after != string(before) {
+				t.Errorf("it went otherwise; go test -update writes this:\n%s", after)
+			}
+		})
+	}
+}
+
+// replay does what a transcript says and writes down what comes of it.
+func replay(t *testing.T, script string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	c := apitest.New()
+	defer c.Close()
+	var b strings.Builder
+	for _, line := range strings.Split(script, "\n") {
+		kind, rest, _ := strings.Cut(line, " ")
+		switch kind {
+		case "#":
+			fmt.Fprintln(&b, line)
+		case "%":
+			fmt.Fprintln(&b, line)
+			happen(t, c, rest)
+		case "$":
+			fmt.Fprintln(&b, line)
+			var out, errs bytes.Buffer
+			code := Run(ctx, c, rest, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, Options{})
+			b.Write(out.Bytes())
+			for _, l := range strings.SplitAfter(errs.String(), "\n") {
+				if l != "" {
+					b.WriteString("! " + l)
+				}
+			}
+			if code != 0 {
+				fmt.Fprintf(&b, "[exit %d]\n", code)
+			}
+		case "":
+			if line == "" && rest == "" && !strings.HasSuffix(b.String(), "\n\n") && b.Len() > 0 {
+				b.WriteString("\n")
+			}
+		}
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+func happen(t *testing.T, c *apitest.Constellation, what string) {
+	verb, name, _ := strings.Cut(what, " ")
+	switch verb {
+	case "silence":
+		c.Silence(name)
+	case "fail":
+		c.Fail(name)
+	case "hold":
+		c.Hold()
+	case "release":
+		c.Release()
+	case "vm":
+		c.AddVM(api.VM{Name: name, Satellite: "s2"})
+	case "breakjob":
+		c.FailJob(name, api.Errorf(api.CodeExhausted, "no space is left"))
+	case "deny":
+		c.FailCall(name, &api.Error{Code: api.CodeDenied, Message: "the account may not", Hint: "ask the tenant"})
+	case "reach": // the last step, where a held job waits
+		until(t, c, name, func(j api.Job) bool { return j.Step == "starting" })
+	case "settle":
+		settle(t, c, name)
+	default:
+		t.Fatalf("nothing is known to happen as %q", what)
+	}
+}
+
+// settle waits until the job, or with no id every job, is over.
+func settle(t *testing.T, c *apitest.Constellation, id string) {
+	until(t, c, id, func(j api.Job) bool { return j.State.Over() })
+}
+
+// until waits until the job, or with no id every job, is as wanted.
+func until(t *testing.T, c *apitest.Constellation, id string, wanted func(api.Job) bool) {
+	for range 500 {
+		reply, err := c.Jobs(context.Background(), api.JobsRequest{ID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := true
+		for _, j := range reply.Jobs {
+			all = all && wanted(j)
+		}
+		if all {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("the jobs do not come so far")
+}
