@@ -294,3 +294,5 @@ func dialRaw(t *testing.T, addr string) net.Conn {
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
+
+func (*world) noTUI(context.Context, api.Service, Screen) tea.Model { return screen{} }
