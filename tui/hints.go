@@ -47,7 +47,7 @@ func (m *Model) jobTarget() *api.Job {
 	switch p := m.page().(type) {
 	case *watchPage:
 		if p.ready {
-			return &p.job
+			return &p.job.job
 		}
 	case *jobsPage:
 		if p.lst.sel >= 0 && p.lst.sel < len(p.jobs) {

@@ -175,7 +175,7 @@ type act struct {
 	cancel  context.CancelFunc
 	started time.Time
 	text    []string
-	job     *api.Job
+	job     *follow // nil: none was begun
 }
 
 // execute runs a line that is no view. One runs at a time.

@@ -68,8 +68,9 @@ type Model struct {
 	hello   api.Hello
 	known   bool // hello was answered
 	counts  counts
-	silent  []string
-	offline string // why events do not come
+	silent  []string // satellites that did not answer the last question
+	down    []string // satellites that are known to have failed
+	offline string   // why events do not come
 	feed    feed
 	quitAt  time.Time // of a first Ctrl-C on an empty box
 	done    bool
@@ -135,6 +136,14 @@ func (m *Model) page() page {
 
 // open shows a page above the present one. Esc brings back the present one, with the line as it is now.
 func (m *Model) open(p page) tea.Cmd {
+	if top := m.page(); top != nil && top.command() == p.command() {
+		m.box.set("")
+		m.edited()
+		return top.load(m)
+	}
+	if !m.act.busy && (m.act.job == nil || m.act.job.job.State.Over()) {
+		m.act.line, m.act.text, m.act.job = "", nil, nil // said long enough
+	}
 	b := p.base()
 	b.ctx, b.cancel = context.WithCancel(m.ctx)
 	b.line = m.box.value()
@@ -189,7 +198,10 @@ func (m *Model) target() *api.VM {
 
 // results tells whether found items are shown, in the page's place.
 func (m *Model) results() bool {
-	return m.search.on && m.confirm == nil && (m.intent.Verb == "" || m.page() == nil)
+	if !m.search.on || m.confirm != nil {
+		return false
+	}
+	return m.searchLine() || m.page() == nil && len(m.search.items) > 0
 }
 
 // searchLine tells whether the box holds a search.

@@ -65,8 +65,8 @@ func (p *jobsPage) enter(m *Model) tea.Cmd {
 
 var jobColumns = []column{
 	{title: "JOB", min: 8, max: 8},
-	{title: "DOES", min: 16, max: 40},
-	{title: "STATE", min: 11, max: 11},
+	{title: "DOES", min: 8, max: 40},
+	{title: "STATE", min: 11, max: 11, drop: 1},
 	{title: "PROGRESS", min: 10, max: 20, drop: 2},
 	{title: "SATELLITE", min: 9, max: 16, drop: 3},
 	{title: "STEP", min: 10, max: 48, drop: 4},
@@ -116,13 +116,29 @@ func amount(j *api.Job) string {
 	return fmt.Sprintf("step %d of %d", j.Done, j.Total)
 }
 
-// left tells how long a job still takes if it goes on as so far; empty where that is not known.
-func left(j *api.Job, now time.Time) string {
-	took := now.Sub(j.Started)
-	if j.State.Over() || j.Done == 0 || j.Done >= j.Total || took < heartbeat {
+// follow is a job and what was seen of its speed, by this machine's clock alone: the job's own times are of
+// another machine's.
+type follow struct {
+	job   api.Job
+	first uint64 // done when it was first seen
+	at    time.Time
+}
+
+// set takes a newer state.
+func (f *follow) set(j api.Job, now time.Time) {
+	if f.at.IsZero() || f.job.ID != j.ID || j.Total != f.job.Total {
+		f.first, f.at = j.Done, now
+	}
+	f.job = j
+}
+
+// left tells how long the job still takes if it goes on as so far; empty where that is not known.
+func (f *follow) left(now time.Time) string {
+	j, passed := &f.job, now.Sub(f.at)
+	if j.State.Over() || f.at.IsZero() || j.Done <= f.first || j.Done >= j.Total || passed < heartbeat {
 		return ""
 	}
-	return seconds(time.Duration(float64(took)*float64(j.Total-j.Done)/float64(j.Done))) + " left"
+	return seconds(time.Duration(float64(passed)*float64(j.Total-j.Done)/float64(j.Done-f.first))) + " left"
 }
 
 // took is how long a job ran, or runs already.
@@ -134,7 +150,8 @@ func took(j *api.Job, now time.Time) time.Duration {
 }
 
 // jobLine is a job on one line.
-func (m *Model) jobLine(j *api.Job) string {
+func (m *Model) jobLine(f *follow) string {
+	j := &f.job
 	state, style := m.theme.jobState(j.State)
 	line := style.Render(state) + m.theme.dim.Render("  job ") + clean(j.ID) + "  "
 	now := m.opt.Now()
@@ -147,10 +164,11 @@ func (m *Model) jobLine(j *api.Job) string {
 	if j.Total > 0 {
 		line += progress(j, 12) + "  "
 	}
-	return line + m.theme.dim.Render(clean(j.Step+"  "+left(j, now)))
+	return line + m.theme.dim.Render(clean(j.Step+"  "+f.left(now)))
 }
 
-func (m *Model) jobBody(j *api.Job, w, h int) []string {
+func (m *Model) jobBody(f *follow, w, h int) []string {
+	j := &f.job
 	state, style := m.theme.jobState(j.State)
 	now := m.opt.Now()
 	var out []string
@@ -161,7 +179,7 @@ func (m *Model) jobBody(j *api.Job, w, h int) []string {
 	}
 	if !j.State.Over() {
 		add("now", j.Step)
-		if l := left(j, now); l != "" {
+		if l := f.left(now); l != "" {
 			add("time", l)
 		}
 	}
@@ -178,14 +196,14 @@ func (m *Model) jobBody(j *api.Job, w, h int) []string {
 type watchPage struct {
 	pageBase
 	id  string // whole, or its beginning
-	job api.Job
+	job follow
 }
 
 func (p *watchPage) command() string { return "watch " + word(p.id) }
 func (p *watchPage) every() int      { return 2 }
 
 func (p *watchPage) load(m *Model) tea.Cmd {
-	if p.ready && p.job.State.Over() {
+	if p.ready && p.job.job.State.Over() {
 		return nil
 	}
 	svc, id := m.svc, p.id
@@ -199,12 +217,14 @@ func (p *watchPage) answer(m *Model, v any) {
 		p.ready, p.err = false, api.Errorf(api.CodeNotFound, "no job %q", p.id)
 		return
 	}
-	p.job, p.id = r.Jobs[0], r.Jobs[0].ID
+	p.job.set(r.Jobs[0], m.opt.Now())
+	p.id = p.job.job.ID
 }
 
-func (p *watchPage) event(_ *Model, e api.Event) {
+func (p *watchPage) event(m *Model, e api.Event) {
 	if e.Job != nil && e.Job.ID == p.id {
-		p.job, p.ready, p.err = *e.Job, true, nil
+		p.job.set(*e.Job, m.opt.Now())
+		p.ready, p.err = true, nil
 	}
 }
 

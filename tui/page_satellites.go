@@ -55,15 +55,15 @@ func (p *satellitesPage) enter(m *Model) tea.Cmd {
 }
 
 var satelliteColumns = []column{
-	{title: "SATELLITE", min: 9, max: 24},
+	{title: "SATELLITE", min: 8, max: 24},
 	{title: "STATE", min: 8, max: 8},
-	{title: "VMS", min: 5, max: 7, right: true},
-	{title: "LOAD", min: 14, max: 22},
-	{title: "MEMORY", min: 18, max: 28, drop: 2},
-	{title: "ADDRESS", min: 12, max: 26, drop: 3},
-	{title: "RUNS BY", min: 7, max: 14, drop: 4},
-	{title: "UP", min: 4, max: 4, right: true, drop: 5},
-	{title: "VERSION", min: 7, max: 16, drop: 6},
+	{title: "VMS", min: 5, max: 7, right: true, drop: 1},
+	{title: "LOAD", min: 14, max: 22, drop: 2},
+	{title: "MEMORY", min: 18, max: 28, drop: 3},
+	{title: "ADDRESS", min: 12, max: 26, drop: 4},
+	{title: "RUNS BY", min: 7, max: 14, drop: 5},
+	{title: "UP", min: 4, max: 4, right: true, drop: 6},
+	{title: "VERSION", min: 7, max: 16, drop: 7},
 }
 
 func (p *satellitesPage) draw(m *Model, w, h int) []string {

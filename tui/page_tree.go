@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"decenter/engine/api"
 )
@@ -191,7 +190,7 @@ func (m *Model) portLines(t *api.Tree, w, h int) []string {
 }
 
 // portRole gives a port's role its sign.
-func portRole(t theme, role string) (string, lipgloss.Style) {
+func portRole(t theme, role string) (string, style) {
 	switch role {
 	case "root":
 		return "↑ root", t.good

@@ -147,7 +147,7 @@ func (m *Model) itemBody(it *api.Item, w, h int) []string {
 	case it.VM != nil:
 		return m.vmBody(it.VM, w, h)
 	case it.Job != nil:
-		return m.jobBody(it.Job, w, h)
+		return m.jobBody(&follow{job: *it.Job}, w, h)
 	case it.Spacesuit != nil:
 		s := it.Spacesuit
 		out = append(out, m.theme.name.Render(clean(s.Name))+m.theme.dim.Render("  spacesuit on ")+clean(s.Satellite))

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	tea "charm.land/bubbletea/v2"
 
 	"decenter/engine/api"
@@ -222,9 +220,12 @@ func (m *Model) drawResults(w, h int) []string {
 	if s.err != nil {
 		return append(out, m.theme.bad.Render(cut(clean(s.err.Error()), w)))
 	}
+	if len(s.items) == 0 {
+		return out
+	}
 	listW := w
 	var side []string
-	if w >= 120 && len(s.items) > 0 {
+	if w >= 120 {
 		listW = w * 3 / 5
 		it := s.selected()
 		if it == nil {
@@ -239,7 +240,7 @@ func (m *Model) drawResults(w, h int) []string {
 	return append(out, rows...)
 }
 
-func (m *Model) foundLine() (string, lipgloss.Style) {
+func (m *Model) foundLine() (string, style) {
 	s := &m.search
 	switch {
 	case s.err != nil:
@@ -251,7 +252,11 @@ func (m *Model) foundLine() (string, lipgloss.Style) {
 	if len(s.items) == 0 {
 		line = "nothing found"
 	}
-	line += " in " + seconds(s.took)
+	if m.searchLine() {
+		line += " in " + seconds(s.took)
+	} else {
+		line += " named like it"
+	}
 	if s.list.sel >= 0 && len(s.items) > 0 {
 		line += fmt.Sprintf(" · row %s of %s", thousands(s.list.sel+1), thousands(len(s.items)))
 	}

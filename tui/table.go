@@ -1,10 +1,6 @@
 package tui
 
-import (
-	"strings"
-
-	"charm.land/lipgloss/v2"
-)
+import "strings"
 
 // column says how wide a column is and when it gives way. Widths follow from the screen alone, never from the
 // rows: a table does not jump while it is scrolled or refreshed.
@@ -65,7 +61,7 @@ func layout(cols []column, w int) []int {
 // field is one cell of a table.
 type field struct {
 	text  string
-	style lipgloss.Style
+	style style
 }
 
 // list is which row is selected and which is shown first.

@@ -1,48 +1,71 @@
 package tui
 
 import (
+	"image/color"
+	"strings"
+
 	"charm.land/lipgloss/v2"
 
 	"decenter/engine/api"
 )
 
+// style is a lipgloss style worked out once: a frame of 200 by 50 has some hundred styled texts, each of one line.
+type style struct{ open, end string }
+
+func newStyle(s lipgloss.Style) style {
+	const mark = "x"
+	open, end, _ := strings.Cut(s.Render(mark), mark)
+	return style{open, end}
+}
+
+// Render puts text into the style.
+func (s style) Render(text string) string {
+	if s.open == "" || text == "" {
+		return text
+	}
+	return s.open + text + s.end
+}
+
 // theme is how things look. Only the sixteen colours that every terminal's own palette defines are used, so that
 // light and dark backgrounds both work without asking the terminal; what a colour says is always said by a
 // sign or a word too.
 type theme struct {
-	plain  lipgloss.Style
-	name   lipgloss.Style // the program's name
-	head   lipgloss.Style // titles of columns and parts
-	dim    lipgloss.Style // less important
-	key    lipgloss.Style // keys and words that act
-	sel    lipgloss.Style // the selected row
-	good   lipgloss.Style
-	busy   lipgloss.Style
-	bad    lipgloss.Style
-	accent lipgloss.Style // the box
+	plain  style
+	name   style // the program's name
+	head   style // titles of columns and parts
+	dim    style // less important
+	key    style // keys and words that act
+	sel    style // the selected row
+	good   style
+	busy   style
+	bad    style
+	accent style // the box
 }
 
 func newTheme(noColor bool) theme {
 	s := lipgloss.NewStyle()
-	t := theme{
-		plain: s, name: s.Bold(true), head: s.Bold(true), dim: s.Faint(true), key: s.Bold(true),
-		sel: s.Reverse(true), good: s, busy: s, bad: s.Bold(true), accent: s,
+	color := func(s lipgloss.Style, c color.Color) style {
+		if !noColor {
+			s = s.Foreground(c)
+		}
+		return newStyle(s)
 	}
-	if noColor {
-		return t
+	return theme{
+		plain:  newStyle(s),
+		name:   color(s.Bold(true), lipgloss.Cyan),
+		head:   color(s, lipgloss.Cyan),
+		dim:    newStyle(s.Faint(true)),
+		key:    color(s, lipgloss.Blue),
+		sel:    newStyle(s.Reverse(true)),
+		good:   color(s, lipgloss.Green),
+		busy:   color(s, lipgloss.Yellow),
+		bad:    color(s.Bold(noColor), lipgloss.Red),
+		accent: color(s, lipgloss.Cyan),
 	}
-	t.name = t.name.Foreground(lipgloss.Cyan)
-	t.head = s.Foreground(lipgloss.Cyan)
-	t.key = s.Foreground(lipgloss.Blue)
-	t.good = s.Foreground(lipgloss.Green)
-	t.busy = s.Foreground(lipgloss.Yellow)
-	t.bad = s.Foreground(lipgloss.Red)
-	t.accent = s.Foreground(lipgloss.Cyan)
-	return t
 }
 
 // state gives a state its sign, and its style.
-func (t theme) state(state string) (string, lipgloss.Style) {
+func (t theme) state(state string) (string, style) {
 	switch state {
 	case string(api.StateRunning), string(api.SatelliteLive), string(api.JobDone):
 		return "● " + state, t.good
@@ -59,7 +82,7 @@ func (t theme) state(state string) (string, lipgloss.Style) {
 }
 
 // jobState is state for a job, where running means under way.
-func (t theme) jobState(s api.JobState) (string, lipgloss.Style) {
+func (t theme) jobState(s api.JobState) (string, style) {
 	switch s {
 	case api.JobRunning:
 		return "◌ running", t.busy

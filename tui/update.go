@@ -101,13 +101,15 @@ func (m *Model) counted(msg countsMsg) tea.Cmd {
 	}
 	m.offline = ""
 	*c = counts{ready: true, stale: c.stale}
-	m.silent = m.silent[:0:0]
+	m.silent, m.down = nil, nil
 	for _, s := range msg.satellites.Satellites {
 		switch s.State {
 		case api.SatelliteLive:
 			c.live++
-		case api.SatelliteSilent, api.SatelliteFailed:
+		case api.SatelliteSilent:
 			m.silent = append(m.silent, s.Name)
+		case api.SatelliteFailed:
+			m.down = append(m.down, s.Name)
 		}
 		if s.State != api.SatelliteLeft {
 			c.all++
@@ -141,9 +143,8 @@ func (m *Model) changed(msg eventsMsg) tea.Cmd {
 		for _, p := range m.pages {
 			p.event(m, e)
 		}
-		if j := m.act.job; j != nil && e.Job != nil && e.Job.ID == j.ID {
-			now := *e.Job
-			m.act.job = &now
+		if f := m.act.job; f != nil && e.Job != nil && e.Job.ID == f.job.ID {
+			f.set(*e.Job, m.opt.Now())
 		}
 	}
 	return m.nextEvents()
@@ -211,7 +212,10 @@ func (m *Model) acted(msg actedMsg) tea.Cmd {
 		m.act.line = ""
 		return cmd
 	}
-	m.act.job = msg.outcome.Job
+	if msg.outcome.Job != nil {
+		m.act.job = &follow{}
+		m.act.job.set(*msg.outcome.Job, m.opt.Now())
+	}
 	lines := cleanLines(msg.outcome.Text, maxTextLines)
 	if len(lines) > maxOutcome {
 		p := &textPage{words: m.act.line, lines: lines}

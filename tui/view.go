@@ -206,7 +206,7 @@ func (m *Model) workBody(w, h int) (lines []string, x, y int) {
 		lines = append(lines, m.drawResults(w, room)...)
 	case p != nil:
 		if room > 4 {
-			title := spread(m.theme.head.Render(clean(p.command())), m.theme.dim.Render("Esc goes back"), w)
+			title := spread(m.theme.head.Render(clean(p.command())), m.theme.dim.Render(m.wayOut(room-1)), w)
 			lines = append(lines, title)
 			room--
 			if h >= airyRows {
@@ -217,6 +217,22 @@ func (m *Model) workBody(w, h int) (lines []string, x, y int) {
 		lines = append(lines, p.draw(m, w, room)...)
 	}
 	return lines, x, y
+}
+
+// wayOut says how to leave a page of which h lines are shown, and how to see the rest of it.
+func (m *Model) wayOut(h int) string {
+	out := "Esc goes back"
+	var lines int
+	switch p := m.page().(type) {
+	case *textPage:
+		lines = len(p.lines)
+	case *treePage:
+		lines = p.lines
+	}
+	if lines >= h {
+		out = "↑↓ scroll " + count(lines, "line", "lines") + " · " + out
+	}
+	return out
 }
 
 // below is what the box has to say, at most h lines: one thing at a time.
@@ -367,8 +383,8 @@ func (m *Model) statusLine(w int) string {
 	switch {
 	case m.offline != "":
 		right = t.bad.Render("! " + clean(m.offline))
-	case len(m.silent) > 0:
-		right = t.busy.Render("! " + clean(silence(m.silent)))
+	case len(m.silent)+len(m.down) > 0:
+		right = t.busy.Render("! " + clean(amiss(m.silent, m.down)))
 	case w >= narrow && !m.atHome() && m.counts.ready:
 		right = m.countsLine(w - 30)
 		if m.note != "" {
@@ -380,13 +396,25 @@ func (m *Model) statusLine(w int) string {
 	return spread(m.who(min(w, max(20, w/2))), right, w)
 }
 
-// silence says who did not answer.
-func silence(names []string) string {
+// amiss says who did not answer, and who failed.
+func amiss(silent, down []string) string {
+	var parts []string
+	if len(silent) > 0 {
+		parts = append(parts, some(silent)+" did not answer")
+	}
+	if len(down) > 0 {
+		parts = append(parts, some(down)+" failed")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// some names the first few.
+func some(names []string) string {
 	const most = 3
 	if n := len(names); n > most {
-		return fmt.Sprintf("%s and %d more did not answer", strings.Join(names[:most], ", "), n-most)
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n-most)
 	}
-	return strings.Join(names, ", ") + " did not answer"
+	return strings.Join(names, ", ")
 }
 
 // spread puts one text at the left and one at the right of w columns; the right one gives way.
