@@ -175,9 +175,17 @@ func (c *Command) noKey(t term) *api.Error {
 		err.Hint = "use " + list(names)
 	}
 	if c.Verb.Name == "" {
-		err.Hint += "; quote the word to search for it as it is"
+		err.Hint = fullStop(err.Hint) + " To search for the word, quote it"
 	}
 	return err
+}
+
+// fullStop ends a hint as a sentence.
+func fullStop(s string) string {
+	if strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
 }
 
 // checkWhole finds what is missing once everything is read.
