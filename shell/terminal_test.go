@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"decenter/engine/api"
 	"decenter/engine/api/apitest"
 )
@@ -35,7 +37,7 @@ func (s *screen) String() string {
 func (s *screen) await(t *testing.T, text string) {
 	t.Helper()
 	for range 1000 {
-		if strings.Contains(s.String(), text) {
+		if shown := s.String(); strings.Contains(shown, text) || strings.Contains(ansi.Strip(shown), text) {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
