@@ -263,15 +263,12 @@ func (m *Model) failedLines() []string {
 	f := m.failed
 	out := errorLines(m.theme, f.err)
 	if col := f.err.Column; col > 0 && f.line != "" {
-		runes := []rune(clean(f.line))
-		before := string(runes[:min(col-1, len(runes))])
-		if room := m.w - 4; width(before) > room { // keep the column in sight
-			runes = runes[max(0, col-1-room/2):]
-			before = ansi.Truncate(string(runes), room/2, "")
-		}
+		line := box{runes: []rune(clean(f.line))}
+		line.pos = min(col-1, len(line.runes))
+		text, x := line.view(m.w - 4) // keeps the column in sight
 		out = append([]string{
-			"  " + m.theme.dim.Render(string(runes)),
-			"  " + strings.Repeat(" ", width(before)) + m.theme.bad.Render("^") + m.theme.dim.Render(fmt.Sprintf(" column %d", col)),
+			"  " + m.theme.dim.Render(text),
+			"  " + strings.Repeat(" ", x) + m.theme.bad.Render("^") + m.theme.dim.Render(fmt.Sprintf(" column %d", col)),
 		}, out...)
 	}
 	return out
