@@ -197,6 +197,7 @@ func runAskpass(_ context.Context, env Env, args []string) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	fmt.Fprintf(env.Stderr, "Use it so: SSH_ASKPASS=%s SSH_ASKPASS_REQUIRE=force ssh ACCOUNT@SATELLITE COMMAND\n", path)
 	return nil
 }
 

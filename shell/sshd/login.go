@@ -30,8 +30,8 @@ type login struct {
 	server     *Server
 	conn       *guardedConn
 	log        *slog.Logger
-	challenges int  // shown so far
-	advised    bool // a banner was sent
+	challenges int    // shown so far
+	told       string // the last banner; OpenSSH tries three times, and once is enough to read
 }
 
 // config gives x/crypto what it needs to authenticate the connection. No callback ever returns success but
@@ -54,12 +54,12 @@ func (l *login) keyless(ssh.ConnMetadata, ssh.KeyboardInteractiveChallenge) (*ss
 	return nil, l.advise(keylessText, errors.New("no SSH key was proved"))
 }
 
-// advise makes an authentication error which the client's user gets to read, once on a connection.
+// advise makes an authentication error that the client's user gets to read, unless it was just told the same.
 func (l *login) advise(text string, err error) error {
-	if l.advised {
+	if text == l.told {
 		return err
 	}
-	l.advised = true
+	l.told = text
 	return &ssh.BannerError{Err: err, Message: text}
 }
 
@@ -121,7 +121,7 @@ func (l *login) challenge(meta ssh.ConnMetadata, account keys.Address, key keys.
 // refuse logs why a login failed, and tells the client's user.
 func (l *login) refuse(account keys.Address, key keys.Fingerprint, text string, err error) error {
 	l.log.Warn("login refused", "account", account.String(), "key", key.String(), "reason", err.Error())
-	return &ssh.BannerError{Err: err, Message: text + "\n"}
+	return l.advise(text+"\n", err)
 }
 
 // prompt is what the person reads. It begins with a line end, since OpenSSH puts "(user@host) " before it, so

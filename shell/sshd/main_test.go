@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "key" {
 		os.Exit(keycmd.Run(context.Background(), os.Args[2:], keycmd.OSEnv()))
 	}
+	if keycmd.IsAskpass(os.Args, os.Getenv) {
+		os.Exit(keycmd.Askpass(context.Background(), os.Args[1:], keycmd.OSEnv()))
+	}
 	os.Exit(m.Run())
 }
 
@@ -43,7 +46,7 @@ func (s service) Hello(context.Context) (api.Hello, error) {
 
 // world is a server and what it saw.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	host   ssh.Signer
 	server *Server
@@ -58,7 +61,7 @@ type world struct {
 type option func(*Config)
 
 // newWorld starts a server on the loopback that ends with the test.
-func newWorld(t *testing.T, options ...option) *world {
+func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, host: newSigner(t), allowed: map[string]bool{}, now: time.Now, ended: make(chan string, 8)}
 	cfg := Config{
@@ -93,7 +96,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	return w
 }
 
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(b []byte) (int, error) {
 	l.t.Log(strings.TrimSuffix(string(b), "\n"))
@@ -178,7 +181,7 @@ type holder struct {
 	signer  ssh.Signer
 }
 
-func newHolder(t *testing.T, kind keys.Kind) holder {
+func newHolder(t testing.TB, kind keys.Kind) holder {
 	t.Helper()
 	secret, err := keys.NewPrivateKey(rand.Reader)
 	if err != nil {
@@ -187,7 +190,7 @@ func newHolder(t *testing.T, kind keys.Kind) holder {
 	return holder{secret, secret.Address(keys.Mainnet, kind), newSigner(t)}
 }
 
-func newSigner(t *testing.T) ssh.Signer {
+func newSigner(t testing.TB) ssh.Signer {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -201,7 +204,7 @@ func newSigner(t *testing.T) ssh.Signer {
 }
 
 // answer signs whatever challenge a prompt holds, as the holder, without any of the checks of a good signer.
-func (h holder) answer(t *testing.T) ssh.KeyboardInteractiveChallenge {
+func (h holder) answer(t testing.TB) ssh.KeyboardInteractiveChallenge {
 	return func(name, instruction string, questions []string, echos []bool) ([]string, error) {
 		if name != "" || instruction != "" || len(questions) != 1 || !strings.HasPrefix(questions[0], "\n") {
 			t.Errorf("name %q, instruction %q, questions %q", name, instruction, questions)
@@ -251,7 +254,7 @@ func (w *world) mustLogin(h holder) *ssh.Client {
 }
 
 // output runs a command and gives stdout, stderr and the exit code.
-func output(t *testing.T, client *ssh.Client, command string) (string, string, int) {
+func output(t testing.TB, client *ssh.Client, command string) (string, string, int) {
 	t.Helper()
 	session, err := client.NewSession()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,15 +98,16 @@ func (u *user) command(name string, args ...string) *exec.Cmd {
 // ssh prepares a login as the account with the SSH key of that name.
 func (u *user) ssh(account, key string, args ...string) *exec.Cmd {
 	host, port, _ := net.SplitHostPort(u.world.addr)
-	all := []string{"-F", "none", "-o", "UserKnownHostsFile=" + filepath.Join(u.home, ".ssh/known_hosts"), "-o", "StrictHostKeyChecking=yes",
-		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "SendEnv=NO_COLOR SECRET", "-p", port}
+	// The first of two settings counts, so the test's go first.
+	all := append(options(args), "-F", "none", "-o", "UserKnownHostsFile="+filepath.Join(u.home, ".ssh/known_hosts"), "-o", "StrictHostKeyChecking=yes",
+		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "SendEnv=NO_COLOR SECRET", "-p", port)
 	if key == "" {
 		all = append(all, "-o", "PubkeyAuthentication=no")
 	} else {
 		all = append(all, "-i", filepath.Join(u.home, ".ssh", key))
 	}
 	all = append(all, "-l", account)
-	return u.command(tool(u.t, "ssh"), append(append(all, options(args)...), append([]string{host}, words(args)...)...)...)
+	return u.command(tool(u.t, "ssh"), append(append(all, host), words(args)...)...)
 }
 
 // options are the args that go before the host, words the rest.
@@ -114,7 +116,7 @@ func options(args []string) []string {
 	for n < len(args) && strings.HasPrefix(args[n], "-") {
 		n++
 	}
-	return args[:n]
+	return slices.Clone(args[:n])
 }
 
 func words(args []string) []string { return args[len(options(args)):] }
@@ -141,6 +143,38 @@ func TestOpenSSHLogsInByAskpass(t *testing.T) {
 	}
 	if !strings.Contains(errOut, "signing as "+u.account) || !strings.Contains(errOut, "decenter login 1 at "+ssh.FingerprintSHA256(u.world.host.PublicKey())) {
 		t.Errorf("stderr does not show what was signed: %q", errOut)
+	}
+}
+
+// The binary itself is an askpass program, by a link's name or by a variable.
+func TestOpenSSHLogsInByTheBinaryItself(t *testing.T) {
+	u := newUser(t, newWorld(t))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(u.home, "decenter-askpass")
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		askpass string
+		vars    []string
+	}{{link, nil}, {self, []string{"DECENTER_ASKPASS=1"}}} {
+		u.askpass, u.vars = c.askpass, c.vars
+		if out, errOut, code := run1(u.ssh(u.account, "id_ed25519", "whoami")); out != u.account+" ssh\n" {
+			t.Errorf("%s %v: exit %d, %q", filepath.Base(c.askpass), c.vars, code, errOut)
+		}
+	}
+}
+
+// OpenSSH asks its askpass program other things too, such as whether to trust an unknown host. A key answers none.
+func TestAskpassAnswersNoOtherQuestion(t *testing.T) {
+	u := newUser(t, newWorld(t))
+	u.write(".ssh/known_hosts", nil)
+	_, errOut, code := run1(u.ssh(u.account, "id_ed25519", "-oStrictHostKeyChecking=ask", "whoami"))
+	if code != 255 || !strings.Contains(errOut, "which a key cannot answer") || !strings.Contains(errOut, "Host key verification failed") {
+		t.Errorf("exit %d, %q", code, errOut)
 	}
 }
 
@@ -197,6 +231,9 @@ func TestOpenSSHIsRefused(t *testing.T) {
 		out, errOut, code := run1(c.cmd)
 		if code != 255 || out != "" || !strings.Contains(errOut, c.told) {
 			t.Errorf("%s: exit %d, stdout %q, stderr %q; want 255 and %q", name, code, out, errOut, c.told)
+		}
+		if n := strings.Count(errOut, "may not log in here"); n > 1 {
+			t.Errorf("%s: told %d times", name, n)
 		}
 	}
 	u.vars = []string{"DECENTER_SSH_KEY=" + filepath.Join(u.home, ".ssh/stray.pub")}

@@ -231,6 +231,50 @@ func TestConfigurationIsChecked(t *testing.T) {
 	}
 }
 
+// BenchmarkFirstFrame is the time from asking for a shell to the console's first frame, login not included, and
+// BenchmarkLogin that of a whole login with one command.
+func BenchmarkFirstFrame(b *testing.B) {
+	w := newWorld(b)
+	h := newHolder(b, keys.P2WPKH)
+	w.allow(h.account)
+	client := w.mustLogin(h)
+	for b.Loop() {
+		session, err := client.NewSession()
+		if err != nil {
+			b.Fatal(err)
+		}
+		out, err := session.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := errors.Join(session.RequestPty("xterm-256color", 24, 80, nil), session.Shell()); err != nil {
+			b.Fatal(err)
+		}
+		var got strings.Builder
+		for chunk := make([]byte, 4096); !strings.Contains(got.String(), "size=80x24"); {
+			n, err := out.Read(chunk)
+			if err != nil {
+				b.Fatal(err)
+			}
+			got.Write(chunk[:n])
+		}
+		_ = session.Close()
+	}
+}
+
+func BenchmarkLogin(b *testing.B) {
+	w := newWorld(b)
+	h := newHolder(b, keys.P2WPKH)
+	w.allow(h.account)
+	for b.Loop() {
+		client := w.mustLogin(h)
+		if out, _, _ := output(b, client, "whoami"); out == "" {
+			b.Fatal("no answer")
+		}
+		_ = client.Close()
+	}
+}
+
 // The newest reader has the keyboard; the one it displaced takes nothing.
 func TestInputGoesToWhoReadsLast(t *testing.T) {
 	r, keyboard := io.Pipe()
