@@ -34,6 +34,7 @@ type consolePage struct {
 	pending []byte // typed, not yet given to a write
 	ended   *api.Error
 	lost    bool // typed bytes were dropped
+	heard   bool // the guest said something
 	back    int  // rows scrolled back
 }
 
@@ -102,6 +103,7 @@ func (p *consolePage) take(m *Model, msg consoleMsg) tea.Cmd {
 		return nil // closed meanwhile
 	}
 	_, _ = p.screen.Write(msg.data)
+	p.heard = p.heard || len(msg.data) > 0
 	if msg.err != nil && p.ended == nil {
 		p.ended = apiError(msg.err)
 		if msg.err == io.EOF {
@@ -181,6 +183,8 @@ func (p *consolePage) status(m *Model, w int) string {
 		line += "  " + t.bad.Render("✗ "+clean(p.ended.Error())) + "  any key leaves"
 	case p.wire == nil:
 		line += "  opening …  " + t.key.Render("Ctrl-]") + " leaves"
+	case !p.heard:
+		line += "  nothing said yet, " + t.key.Render("Enter") + " may wake it  " + t.key.Render("Ctrl-]") + " leaves"
 	default:
 		line += "  " + t.key.Render("Ctrl-]") + " leaves"
 	}

@@ -17,8 +17,6 @@ type Options struct {
 	Width, Height int
 	// NoColor draws without colours; signs and words say the same.
 	NoColor bool
-	// Plain makes Run work line by line, without a screen (screen readers, TERM=dumb).
-	Plain bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Name is the program's name on the first screen; empty is DECENTER.

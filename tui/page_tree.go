@@ -16,7 +16,6 @@ import (
 type treePage struct {
 	pageBase
 	tree  api.Tree
-	stale bool
 	h     int
 	lines int
 }

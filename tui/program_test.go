@@ -191,46 +191,6 @@ func TestFirstFrameAndKeysAreFast(t *testing.T) {
 	}
 }
 
-func TestPlainLines(t *testing.T) {
-	c := apitest.New()
-	defer c.Close()
-	c.AddVM(api.VM{Name: "old"})
-	var out lockedBuffer
-	in := strings.NewReader("create web-2\nnonsense!\ndelete old\nnew\ndelete old\nold\nquit\n")
-	if err := Run(context.Background(), c.As(testAccount, "s1"), &fakeLanguage{}, Options{Plain: true}, in, &out); err != nil {
-		t.Fatal(err)
-	}
-	got := out.String()
-	for _, want := range []string{testAccount + " at s1", "create web-2: done", `column 9: "!" is no word`, "nothing was done", "delete old: done"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%q is missing in\n%s", want, got)
-		}
-	}
-	if strings.Contains(got, "\x1b") {
-		t.Error("plain lines hold escape sequences")
-	}
-}
-
-func TestPlainConsole(t *testing.T) {
-	c := apitest.New()
-	defer c.Close()
-	c.AddVM(api.VM{Name: "web-1"})
-	var out lockedBuffer
-	in, keys := io.Pipe()
-	done := make(chan error)
-	go func() {
-		done <- Run(context.Background(), c.As(testAccount, "s1"), &fakeLanguage{}, Options{Plain: true}, in, &out)
-	}()
-	_, _ = io.WriteString(keys, "console web-1\nhostname\n")
-	for i := 0; !strings.Contains(out.String(), "\nweb-1\n") && i < 2000; i++ {
-		time.Sleep(time.Millisecond)
-	}
-	_, _ = io.WriteString(keys, "\x1d\nquit\n")
-	if err := <-done; err != nil || !strings.Contains(out.String(), "\nweb-1\n") {
-		t.Errorf("%v\n%s", err, out.String())
-	}
-}
-
 func TestRunTellsWhatFailed(t *testing.T) {
 	err := Run(context.Background(), apitest.New(), &fakeLanguage{}, Options{Width: 80, Height: 24}, failingReader{}, io.Discard)
 	if err == nil || errors.Is(err, tea.ErrInterrupted) {

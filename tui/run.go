@@ -33,8 +33,9 @@ func ProgramOptions(opt Options) []tea.ProgramOption {
 	return list
 }
 
-// Run runs the console on a terminal until the person leaves or ctx ends, which both are no error. With opt.Plain it works
-// line by line and needs no terminal.
+// Run runs the console on a terminal until the person leaves or ctx ends, which both are no error. Signals are the
+// caller's: it ends ctx, and the terminal is as it was when Run returns. Where a terminal has no screen to draw on
+// (TERM=dumb, a screen reader), the shell's line mode takes the console's place.
 func Run(ctx context.Context, svc api.Service, lang Language, opt Options, in io.Reader, out io.Writer) error {
 	if ctx == nil {
 		ctx = context.Background()
@@ -42,9 +43,6 @@ func Run(ctx context.Context, svc api.Service, lang Language, opt Options, in io
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	opt.Context = ctx
-	if opt.Plain {
-		return runPlain(ctx, svc, lang, opt, in, out)
-	}
 	if f, ok := out.(*os.File); ok && opt.Width == 0 {
 		if w, h, err := term.GetSize(int(f.Fd())); err == nil {
 			opt.Width, opt.Height = w, h

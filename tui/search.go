@@ -225,8 +225,8 @@ func (m *Model) drawResults(w, h int) []string {
 	}
 	listW := w
 	var side []string
-	if w >= 120 {
-		listW = w * 3 / 5
+	if w >= 160 {
+		listW = w * 5 / 8
 		it := s.selected()
 		if it == nil {
 			it = &s.items[0]
