@@ -69,11 +69,11 @@ func (r *Runner) readLine(ctx context.Context) (string, error) {
 }
 
 // follow reports a job until it is over. started is its first state where this line began it. When ctx ends,
-// or Ctrl-C is typed on a raw terminal, the job goes on without us.
+// or Ctrl-C is typed, the job goes on without us.
 func (r *Runner) follow(ctx context.Context, p output.Printer, id string, started *api.Job) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if r.s.InTerminal && r.s.Raw == nil {
+	if r.s.InTerminal && r.s.Raw == nil && !r.s.Interrupts {
 		stopped := r.onInterrupt(ctx, cancel)
 		defer func() { cancel(); <-stopped }()
 	}

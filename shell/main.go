@@ -120,7 +120,25 @@ func (m *program) own(ctx context.Context, args []string) (int, bool) {
 			return c.Run(ctx, args[1:], m.s), true
 		}
 	}
-	return 0, false
+	return m.misspelt(args)
+}
+
+// misspelt refuses what is no verb and nearly one of the program's own commands with something to do: `lba up`
+// is no search.
+func (m *program) misspelt(args []string) (int, bool) {
+	if _, verb := grammar.Find(args[0]); verb || len(args) < 2 || strings.Contains(args[1], ":") {
+		return 0, false
+	}
+	var names []string
+	for _, w := range m.words() {
+		names = append(names, w.Text)
+	}
+	near, ok := grammar.Closest(args[0], names)
+	if !ok {
+		return 0, false
+	}
+	return m.r.report(grammar.Quote(args), &api.Error{Code: api.CodeInvalid, Column: 1, Message: fmt.Sprintf("no command %q", args[0]),
+		Hint: fmt.Sprintf("did you mean %q? To search for the word, write '%q'", near, args[0])}), true
 }
 
 func (m *program) completion(args []string) int {

@@ -19,6 +19,10 @@ type Streams struct {
 	// ssh; then what is typed is echoed here.
 	Raw func() (restore func() error, err error)
 
+	// Interrupts is set where whoever made the streams ends ctx at a Ctrl-C, as a kernel's terminal and package
+	// sshd do. Where it is not set and Raw is nil, Ctrl-C is looked for here.
+	Interrupts bool
+
 	// Width is the terminal's, in columns, now. Nil is 80.
 	Width func() int
 
@@ -33,6 +37,7 @@ func StdStreams(env func(string) string) Streams {
 		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Interrupts:  true,
 		Raw: func() (func() error, error) {
 			fd := int(os.Stdin.Fd())
 			before, err := term.MakeRaw(fd)

@@ -184,11 +184,15 @@ func (c *completer) known(kind, typed string, from int) {
 	if kind == "*" {
 		hint = ""
 	}
-	names := slices.Clone(c.names(api.Kind(kind)))
-	slices.Sort(names)
-	for _, n := range slices.Compact(names) {
+	var fit []string
+	for _, n := range c.names(api.Kind(kind)) {
 		if strings.HasPrefix(n, typed) {
-			c.add(from, word(n), hint)
+			fit = append(fit, n)
 		}
+	}
+	slices.Sort(fit)
+	fit = slices.Compact(fit)
+	for _, n := range fit[:min(len(fit), MaxCompletions)] {
+		c.add(from, word(n), hint)
 	}
 }

@@ -127,6 +127,17 @@ func TestErrorsTellWhereAndWhatWouldBeRight(t *testing.T) {
 	}
 }
 
+// The control of the rule about misspelt verbs: the same line with its first word quoted, which the rule does
+// not look at, is a search.
+func TestOnlyTheRuleStopsMisspeltVerbs(t *testing.T) {
+	if _, err := Parse("creat web-1 from:tiny"); err == nil {
+		t.Error("a misspelt verb became a search")
+	}
+	if c, err := Parse(`"creat" web-1 from:tiny`); err != nil || c.Verb.Name != "" || len(c.Query().Words) != 2 {
+		t.Errorf("the quoted word became %+v, %v", c, err)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	c, err := Parse("create web-1 from:tiny cpu:2 memory:2GiB disk:10G satellite:s2 stopped:yes detach:yes")
 	if err != nil {

@@ -28,20 +28,25 @@ func reach(typed string) int {
 	return 2
 }
 
-// nearest gives the word that was probably meant: the closest within reach, else the only one that begins
-// like it.
-func nearest(typed string, words []string) (string, bool) {
+// Closest gives the word that was probably meant, within reach of what was typed.
+func Closest(typed string, words []string) (string, bool) {
 	best, found := reach(typed)+1, ""
 	for _, w := range words {
 		if d := distance(strings.ToLower(typed), w); d < best {
 			best, found = d, w
 		}
 	}
-	if found != "" {
-		return found, true
+	return found, found != ""
+}
+
+// nearest is Closest, or else the only word that begins as typed.
+func nearest(typed string, words []string) (string, bool) {
+	found, ok := Closest(typed, words)
+	if ok || len(typed) < 2 {
+		return found, ok
 	}
 	for _, w := range words {
-		if len(typed) >= 2 && strings.HasPrefix(w, strings.ToLower(typed)) {
+		if strings.HasPrefix(w, strings.ToLower(typed)) {
 			if found != "" {
 				return "", false
 			}

@@ -188,12 +188,8 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f min", d.Minutes())
 }
 
-// Size shows bytes for a person: exactly where a unit divides them, else with one decimal.
+// Size shows bytes for a person, rounded to one decimal.
 func Size(n uint64) string {
-	s := grammar.FormatSize(n)
-	if len(s) <= 7 {
-		return s
-	}
 	f, unit := float64(n), "B"
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if f < 1024 {
@@ -201,7 +197,7 @@ func Size(n uint64) string {
 		}
 		f, unit = f/1024, u
 	}
-	return strconv.FormatFloat(f, 'f', 1, 64) + unit
+	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', 1, 64), ".0") + unit
 }
 
 // state colours a state's word.

@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,9 @@ func (p Printer) Tree(t api.Tree) error {
 		if n.Parent == "" || !d.known[n.Parent] {
 			d.draw(&b, n, "", "")
 		}
+	}
+	for _, n := range t.Nodes { // what hangs on no root, because its parents go in a circle
+		d.draw(&b, n, "", "")
 	}
 	heading := "\nnot in the tree, in reserve:\n"
 	for _, l := range t.Links {
@@ -76,7 +80,7 @@ func (d *drawing) draw(b *strings.Builder, n api.TreeNode, branch, under string)
 	}
 	d.drawn[n.ID] = true
 	fmt.Fprintf(b, "%s%s  %s  cost %d, home to %d MACs\n", branch, d.name(n.ID), Clean(n.ID), n.Distance, n.MACs)
-	kids := d.children[n.ID]
+	kids := slices.DeleteFunc(slices.Clone(d.children[n.ID]), func(k api.TreeNode) bool { return d.drawn[k.ID] })
 	for i, k := range kids {
 		if i == len(kids)-1 {
 			d.draw(b, k, under+"└─ ", under+"   ")
