@@ -52,3 +52,19 @@ func TestCheckFrameSeesFaults(t *testing.T) {
 		}
 	}
 }
+
+// The last check of a frame holds even where a page forgot to clean: what fails raw passes through fit.
+func TestFitStopsWhatWasNotCleaned(t *testing.T) {
+	failed := 0
+	for _, raw := range hostile {
+		if checkFrame(raw, 20, 1) != "" {
+			failed++
+		}
+		if bad := checkFrame(strings.Join(fit([]string{raw, raw}, 20, 1), "\n"), 20, 1); bad != "" {
+			t.Errorf("%q: %s", raw, bad)
+		}
+	}
+	if failed < 8 {
+		t.Errorf("only %d texts are hostile at all", failed)
+	}
+}

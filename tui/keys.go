@@ -63,7 +63,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	if m.box.pos != before && m.confirm == nil {
 		m.tab = completion{}
-		m.offers = m.lang.Complete(m.box.value(), m.box.offset())
+		m.offer()
 	}
 	return nil
 }

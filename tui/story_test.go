@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -414,6 +415,21 @@ func flatten(cmd tea.Cmd) []tea.Cmd {
 		return msg
 	}
 	return nil
+}
+
+// Without colours there are attributes alone: SGR parameters from 30 on, but for those that end attributes, are colours.
+func TestNoColor(t *testing.T) {
+	colour := regexp.MustCompile(`\x1b\[([0-9]+;)*([34][0-8]|9[0-7]|10[0-7])[;m]`)
+	for _, noColor := range []bool{true, false} {
+		m := newModel(nil, &fakeLanguage{}, Options{Width: 80, Height: 24, NoColor: noColor, Now: func() time.Time { return testNow }})
+		defer m.cancel()
+		press(m, "web")
+		answer(m, testItems(5), "s2")
+		if has := colour.MatchString(m.View().Content); has == noColor {
+			t.Errorf("NoColor is %v, the frame has colours: %v", noColor, has)
+		}
+		mustShow(t, m, "● running", "✗ crashed", "! s2 did not answer")
+	}
 }
 
 func TestErrorsOfAnyKind(t *testing.T) {

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -175,7 +176,7 @@ func (m *Model) edited() tea.Cmd {
 		m.leaveSearch()
 		return nil
 	}
-	m.offers = m.lang.Complete(line, m.box.offset())
+	m.offer()
 	in, err := m.lang.Parse(line)
 	m.unready = err
 	if err != nil {
@@ -190,6 +191,14 @@ func (m *Model) edited() tea.Cmd {
 	}
 	m.leaveSearch()
 	return nil
+}
+
+// offer asks the language how the line may go on; what is typed in full already is no offer.
+func (m *Model) offer() {
+	line, cursor := m.box.value(), m.box.offset()
+	m.offers = slices.DeleteFunc(slices.Clone(m.lang.Complete(line, cursor)), func(s Suggestion) bool {
+		return s.From >= 0 && s.From <= cursor && s.Text == line[s.From:cursor]
+	})
 }
 
 // acted takes what came of a line.

@@ -342,6 +342,8 @@ func (m *Model) keyLine(w int) string {
 			} else if len(m.search.items) > 0 {
 				add("↓", "selects")
 			}
+		} else if len(m.box.runes) > 0 && m.unready == nil && m.intent.Verb != "" {
+			add("Enter", "does it")
 		}
 		for _, h := range m.hints() {
 			add(fmt.Sprintf("F%d", h.key-tea.KeyF1+1), h.label)
@@ -390,7 +392,8 @@ func (m *Model) statusLine(w int) string {
 	case m.opt.Version != "":
 		right = t.dim.Render(clean(strings.ToLower(m.opt.Name) + " " + m.opt.Version))
 	}
-	return spread(m.who(min(w, max(20, w/2))), right, w)
+	right = cut(right, w-min(w, 22))
+	return spread(m.who(min(w, max(20, w-width(right)-2))), right, w)
 }
 
 // amiss says who did not answer, and who failed.
