@@ -57,8 +57,9 @@ func (d *Driver) enter(ctx context.Context, id virt.ID) (leave func(), err error
 	}
 }
 
-// call runs f with the current connection, in the lane of id, and waits for it no longer than CallTimeout. A call that
-// hangs keeps its lane and slot until it ends; f must free what it takes from libvirt, for its result may go nowhere.
+// call runs f with a connection of its own, in the lane of id, and waits for it no longer than CallTimeout. A call that
+// hangs keeps its lane, slot and connection until it ends; f must free what it takes from libvirt, for its result may go
+// nowhere.
 func call[T any](ctx context.Context, d *Driver, id virt.ID, f func(*lv.Connect) (T, error)) (T, error) {
 	var none T
 	inner, cancel := context.WithTimeout(ctx, d.cfg.CallTimeout)
@@ -73,7 +74,7 @@ func call[T any](ctx context.Context, d *Driver, id virt.ID, f func(*lv.Connect)
 	if err != nil {
 		return none, late()
 	}
-	l, err := d.take(inner)
+	l, err := d.current(inner)
 	if err != nil {
 		leave()
 		if inner.Err() != nil {
@@ -85,28 +86,22 @@ func call[T any](ctx context.Context, d *Driver, id virt.ID, f func(*lv.Connect)
 		v   T
 		err error
 	}
-	done, given := make(chan result, 1), make(chan struct{})
+	done := make(chan result, 1)
 	go func() {
 		defer leave()
-		defer d.drop(l)
-		v, err := f(l.c)
-		done <- result{v, err}
-		select {
-		case <-given:
-			d.mu.Lock()
-			l.hung--
-			d.mu.Unlock()
-		default:
+		c, err := l.get()
+		if err != nil {
+			done <- result{none, err}
+			return
 		}
+		v, err := f(c)
+		done <- result{v, err}
+		l.put(c)
 	}()
 	select {
 	case r := <-done:
 		return r.v, r.err
 	case <-inner.Done():
-		if ctx.Err() == nil { // libvirt's fault, not our caller's impatience
-			d.gaveUp(l)
-			close(given)
-		}
 		return none, late()
 	}
 }

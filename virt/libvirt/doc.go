@@ -14,10 +14,11 @@
 // # A connection that may hang
 //
 // libvirt's calls cannot be cancelled, and one guest whose monitor hangs holds its call for ever. So every call runs in
-// a goroutine of its own and its caller waits a bounded time; calls on one guest queue behind each other (lane), so a
-// hung guest costs one goroutine; and their sum is bounded. The connection is kept alive by pings every 2 s and given
-// up after 3 lost ones; then, and when libvirtd restarts, Run connects anew, at first at once and at most 5 s apart.
-// Guests do not notice. The binding allows one event callback of a kind per connection: hub fans out.
+// a goroutine and on a connection of its own (link) and its caller waits a bounded time; calls on one guest queue behind
+// each other (lane), so a hung guest costs one of each; and their sum is bounded. One more connection carries events and
+// pings, one every 2 s, and is given up after 3 lost ones; then, and when libvirtd restarts, Run connects anew, at first
+// after 0.1 s and at most 5 s apart. Guests do not notice. The binding allows one event callback of a kind per
+// connection: hub fans out.
 //
 //	         dial ok: register events, read all domains
 //	(down) ─────────────────────────────────────────────▶ (up) EventSync

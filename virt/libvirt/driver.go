@@ -35,11 +35,9 @@ const (
 	connectWait        = 3 * time.Second // a call waits so long for a connection: a restart of libvirtd is shorter
 	backoffMin         = 100 * time.Millisecond
 	backoffMax         = 5 * time.Second
-	pingInterval       = 2 // seconds
-	pingsLost          = 3 // then the connection is dead
-	maxCalls           = 64
-	maxHung            = 4 // of libvirtd's 5 calls at a time per connection (its max_client_requests)
-	maxClosing         = 4
+	pingInterval       = 2  // seconds
+	pingsLost          = 3  // then the connection is dead
+	maxCalls           = 16 // at a time, each on a connection of its own; libvirtd has 20 workers
 	maxAgentCalls      = 2
 	rawQueue           = 4096
 	maxDir             = 107 - len("/") - 36 - len(".tty") // sun_path of unix(7) holds 108 bytes with the final zero
@@ -52,9 +50,8 @@ type Driver struct {
 	hub    *hub
 	raw    chan rawEvent // from libvirt's event loop to digest
 
-	slots   chan struct{} // calls under way
-	agents  chan struct{} // of these, to guest agents
-	closing chan struct{} // connections being closed
+	slots  chan struct{} // calls under way
+	agents chan struct{} // of these, to guest agents
 
 	mu      sync.Mutex
 	up      *link                  // nil while down; guarded by mu, as all below
@@ -96,7 +93,7 @@ func Open(cfg Config) (*Driver, error) {
 	return &Driver{
 		cfg: cfg, layout: layout{dir: dir, emulator: cfg.Emulator}, hub: newHub(),
 		raw: make(chan rawEvent, rawQueue), slots: make(chan struct{}, maxCalls),
-		agents: make(chan struct{}, maxAgentCalls), closing: make(chan struct{}, maxClosing),
+		agents:  make(chan struct{}, maxAgentCalls),
 		changed: make(chan struct{}), lanes: map[virt.ID]*lane{}, known: map[virt.ID]knownGuest{}, lines: map[virt.ID]*line{},
 	}, nil
 }
@@ -130,7 +127,7 @@ func (d *Driver) Run(ctx context.Context) error {
 		}
 		d.setLink(nil)
 		d.hub.publish(virt.Event{Kind: virt.EventDown})
-		d.drop(l)
+		go l.close() // aside: it may hang, until libvirtd lives or dies
 		sleep(ctx, wait)
 	}
 	return ctx.Err()
@@ -171,11 +168,10 @@ func (d *Driver) dial(ctx context.Context) (*link, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	r.l.refs = 1 // Run's
 	d.setLink(r.l)
 	if err := d.sync(ctx); err != nil {
 		d.setLink(nil)
-		d.drop(r.l)
+		go r.l.close()
 		return nil, err
 	}
 	return r.l, nil

@@ -10,17 +10,25 @@ import (
 	"decenter/virt"
 )
 
-// link is one connection. It is closed when nobody uses it any more, not earlier: a call may still hang in it.
-type link struct {
-	c         *lv.Connect
-	callbacks []int
+// maxIdle is how many connections wait for the next call.
+const maxIdle = 4
 
-	refs int // users; guarded by Driver.mu
-	hung int // calls given up but not over; guarded by Driver.mu
+// link is one time of being connected. Its main connection carries events and pings and tells when the time is over;
+// calls run on others, one at a time on each. libvirt would allow many at a time, but its client library before 10.3
+// loses wake-ups and reads freed memory when two threads call through one connection (CVE-2024-4418); besides, a call
+// that hangs then takes nothing but its own connection.
+type link struct {
+	uri       string
+	main      *lv.Connect
+	callbacks []int
 
 	dead chan struct{} // closed by die
 	once sync.Once
 	why  string // set before dead is closed
+
+	mu   sync.Mutex
+	over bool          // guarded by mu
+	idle []*lv.Connect // at most maxIdle, none when over; guarded by mu
 }
 
 func (l *link) die(why string) {
@@ -30,13 +38,13 @@ func (l *link) die(why string) {
 	})
 }
 
-// connect dials, starts the pings and registers each event's one callback. It may hang.
+// connect dials, registers each event's one callback and starts the pings. It may hang.
 func connect(uri string, receive func(rawEvent)) (*link, error) {
 	c, err := lv.NewConnect(uri)
 	if err != nil {
 		return nil, err
 	}
-	l := &link{c: c, dead: make(chan struct{})}
+	l := &link{uri: uri, main: c, dead: make(chan struct{})}
 	if err := l.prepare(receive); err != nil {
 		l.close()
 		return nil, err
@@ -45,10 +53,7 @@ func connect(uri string, receive func(rawEvent)) (*link, error) {
 }
 
 func (l *link) prepare(receive func(rawEvent)) error {
-	if err := l.c.SetKeepAlive(pingInterval, pingsLost); err != nil {
-		return err
-	}
-	if err := l.c.RegisterCloseCallback(func(_ *lv.Connect, r lv.ConnectCloseReason) { l.die(closeWhy(r)) }); err != nil {
+	if err := l.main.RegisterCloseCallback(func(_ *lv.Connect, r lv.ConnectCloseReason) { l.die(closeWhy(r)) }); err != nil {
 		return err
 	}
 	// These run in the event loop: no call to libvirt, and nothing that waits.
@@ -61,17 +66,17 @@ func (l *link) prepare(receive func(rawEvent)) error {
 	}
 	register := []func() (int, error){
 		func() (int, error) {
-			return l.c.DomainEventLifecycleRegister(nil, func(_ *lv.Connect, dom *lv.Domain, e *lv.DomainEventLifecycle) {
+			return l.main.DomainEventLifecycleRegister(nil, func(_ *lv.Connect, dom *lv.Domain, e *lv.DomainEventLifecycle) {
 				with(dom, lifecycle(e))
 			})
 		},
 		func() (int, error) {
-			return l.c.DomainEventAgentLifecycleRegister(nil, func(_ *lv.Connect, dom *lv.Domain, e *lv.DomainEventAgentLifecycle) {
+			return l.main.DomainEventAgentLifecycleRegister(nil, func(_ *lv.Connect, dom *lv.Domain, e *lv.DomainEventAgentLifecycle) {
 				with(dom, rawEvent{kind: virt.EventAgent, agent: e.State == lv.CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED})
 			})
 		},
 		func() (int, error) {
-			return l.c.DomainEventRebootRegister(nil, func(_ *lv.Connect, dom *lv.Domain) {
+			return l.main.DomainEventRebootRegister(nil, func(_ *lv.Connect, dom *lv.Domain) {
 				with(dom, rawEvent{kind: virt.EventState, state: virt.Running, reason: "rebooted"})
 			})
 		},
@@ -83,7 +88,8 @@ func (l *link) prepare(receive func(rawEvent)) error {
 		}
 		l.callbacks = append(l.callbacks, id)
 	}
-	return nil
+	// Last, so that no ping meets a call on this connection.
+	return l.main.SetKeepAlive(pingInterval, pingsLost)
 }
 
 func closeWhy(r lv.ConnectCloseReason) string {
@@ -98,23 +104,59 @@ func closeWhy(r lv.ConnectCloseReason) string {
 
 // close gives everything back to the library; the callbacks hold references of their own. It may hang.
 func (l *link) close() {
+	l.mu.Lock()
+	idle := l.idle
+	l.over, l.idle = true, nil
+	l.mu.Unlock()
 	for _, id := range l.callbacks {
-		l.c.DomainEventDeregister(id)
+		l.main.DomainEventDeregister(id)
 	}
-	l.c.UnregisterCloseCallback()
-	l.c.Close()
+	l.main.UnregisterCloseCallback()
+	l.main.Close()
+	for _, c := range idle {
+		c.Close()
+	}
 }
 
-// take gives the current connection, waiting for one up to connectWait.
-func (d *Driver) take(ctx context.Context) (*link, error) {
+// get gives a connection for one call: an idle one, or a new one. It may hang.
+func (l *link) get() (*lv.Connect, error) {
+	for {
+		l.mu.Lock()
+		n := len(l.idle)
+		if n == 0 {
+			l.mu.Unlock()
+			return lv.NewConnect(l.uri)
+		}
+		c := l.idle[n-1]
+		l.idle = l.idle[:n-1]
+		l.mu.Unlock()
+		if alive, err := c.IsAlive(); err == nil && alive {
+			return c, nil
+		}
+		c.Close()
+	}
+}
+
+// put takes it back after the call. It may hang.
+func (l *link) put(c *lv.Connect) {
+	l.mu.Lock()
+	keep := !l.over && len(l.idle) < maxIdle
+	if keep {
+		l.idle = append(l.idle, c)
+	}
+	l.mu.Unlock()
+	if !keep {
+		c.Close()
+	}
+}
+
+// current gives the present link, waiting for one up to connectWait.
+func (d *Driver) current(ctx context.Context) (*link, error) {
 	wait, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	for {
 		d.mu.Lock()
 		l, changed := d.up, d.changed
-		if l != nil {
-			l.refs++
-		}
 		d.mu.Unlock()
 		if l != nil {
 			return l, nil
@@ -127,31 +169,5 @@ func (d *Driver) take(ctx context.Context) (*link, error) {
 			}
 			return nil, fmt.Errorf("%w: no connection to libvirt", virt.ErrUnavailable)
 		}
-	}
-}
-
-// drop gives it back; the last one closes it, aside.
-func (d *Driver) drop(l *link) {
-	d.mu.Lock()
-	l.refs--
-	last := l.refs == 0
-	d.mu.Unlock()
-	if last {
-		go func() {
-			d.closing <- struct{}{}
-			defer func() { <-d.closing }()
-			l.close()
-		}()
-	}
-}
-
-// gaveUp counts a call that hangs; with too many of them the connection has no room for others and is replaced, as
-// long as the replaced ones have not piled up.
-func (d *Driver) gaveUp(l *link) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	l.hung++
-	if l.hung >= maxHung && len(d.closing) < maxClosing {
-		l.die("too many calls hang")
 	}
 }
