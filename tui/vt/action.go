@@ -14,12 +14,14 @@ func (s *Screen) print(r rune) {
 	if s.cur.sets[s.cur.shift] && r >= 0x60 && int(r-0x60) < len(lineDrawing) {
 		r = lineDrawing[r-0x60]
 	}
-	if !unicode.IsPrint(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Me, r) {
-		return
-	}
-	width := ansi.StringWidth(string(r))
-	if width < 1 || width > 2 {
-		return
+	width := 1
+	if r < ' ' || r > '~' {
+		if !unicode.IsPrint(r) || unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Me, r) {
+			return
+		}
+		if width = ansi.StringWidth(string(r)); width < 1 || width > 2 {
+			return
+		}
 	}
 	if s.cur.wrap || s.cur.x+width > s.w {
 		if s.nowrap {

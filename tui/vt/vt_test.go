@@ -157,3 +157,14 @@ func FuzzScreen(f *testing.F) {
 		}
 	})
 }
+
+// What a guest that floods its serial line costs.
+func BenchmarkFlood(b *testing.B) {
+	s := New(80, 24)
+	chunk := []byte(strings.Repeat("\x1b[32m2026-01-02 kernel:\x1b[0m a line of some length, and then the next\r\n", 400))
+	b.SetBytes(int64(len(chunk)))
+	for b.Loop() {
+		s.Write(chunk)
+		s.Rows(0, false)
+	}
+}
