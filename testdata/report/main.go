@@ -17,13 +17,13 @@ import (
 
 func main() {
 	tags := flag.String("tags", "", "build tags")
-	alone := flag.String("alone", "", "folders whose packages run one after the other")
+	machine := flag.String("machine", "", "folders whose packages run one after the other, as root")
 	names := flag.String("run", "", "only tests that match, as go test -run")
 	verbose := flag.Bool("v", false, "show what tests print")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	good, err := report(ctx, os.Stdout, *tags, *names, strings.Split(*alone, ","), *verbose)
+	good, err := report(ctx, os.Stdout, *tags, *names, strings.Split(*machine, ","), *verbose)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 	}
@@ -32,17 +32,17 @@ func main() {
 	}
 }
 
-func report(ctx context.Context, out io.Writer, tags, names string, alone []string, verbose bool) (bool, error) {
+func report(ctx context.Context, out io.Writer, tags, names string, machine []string, verbose bool) (bool, error) {
 	all, err := packages(ctx, tags)
 	if err != nil {
 		return false, err
 	}
-	isAlone := func(p string) bool {
-		return slices.ContainsFunc(alone, func(a string) bool { return a != "" && (p == "./"+a || strings.HasPrefix(p, "./"+a+"/")) })
+	takesMachine := func(p string) bool {
+		return slices.ContainsFunc(machine, func(a string) bool { return a != "" && (p == "./"+a || strings.HasPrefix(p, "./"+a+"/")) })
 	}
 	var side, single []string
 	for _, p := range all {
-		if isAlone(p) {
+		if takesMachine(p) {
 			single = append(single, p)
 		} else {
 			side = append(side, p)
@@ -57,7 +57,11 @@ func report(ctx context.Context, out io.Writer, tags, names string, alone []stri
 		return false, err
 	}
 	if len(single) > 0 {
-		if err := test(ctx, t, append(append(args, "-p", "1"), single...)); err != nil {
+		args = append(args, "-p", "1")
+		if os.Geteuid() != 0 {
+			args = append(args, "-exec", "sudo -E")
+		}
+		if err := test(ctx, t, append(args, single...)); err != nil {
 			return false, err
 		}
 	}
