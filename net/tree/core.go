@@ -77,20 +77,29 @@ type Core struct {
 	topo  topology
 
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
-	resumeBy    time.Duration
-	resumeSoon  time.Duration // once one neighbour has caught up: when to wait no longer for the others
-	restart     bool          // own objects or links may have changed
-	recompute   bool          // the graph changed
-	deadline    time.Duration
-	housekeep   time.Duration
-	emitted     map[PortID]bool
-	reaffirm    map[PortID]bool // gates to tell the caller even if we told them before
-	events      []Event
-	changed     bool
-	flush       bool
-	counters    Counters
-	skipClosing bool // tests only: break the rule that a worsening closes gates first
+	resumeBy   time.Duration
+	resumeSoon time.Duration // once one neighbour has caught up: when to wait no longer for the others
+	restart    bool          // own objects or links may have changed
+	recompute  bool          // the graph changed
+	deadline   time.Duration
+	housekeep  time.Duration
+	emitted    map[PortID]bool
+	reaffirm   map[PortID]bool // gates to tell the caller even if we told them before
+	events     []Event
+	changed    bool
+	flush      bool
+	counters   Counters
+	broken     rule // tests only
 }
+
+// rule names a rule of gates.go that a test breaks to see that the checker notices.
+type rule uint8
+
+const (
+	ruleOrder   rule = 1 << iota // a grant asks for a lower vector
+	ruleSeen                     // a grant waits until the end of our own claim was seen
+	ruleClosing                  // a worsening shuts gates first
+)
 
 // Counters counts what arrived and was not used.
 type Counters struct {

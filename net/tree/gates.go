@@ -129,7 +129,7 @@ func (c *Core) setVec(v frame.Vector) {
 		panic("tree: vector below the floor")
 	}
 	for _, id := range c.order {
-		if p := c.ports[id]; p.gate == gateDown && p.bound.Compare(v) <= 0 && !c.skipClosing {
+		if p := c.ports[id]; p.gate == gateDown && p.bound.Compare(v) <= 0 && c.broken&ruleClosing == 0 {
 			c.shut(p)
 			p.tell()
 		}
@@ -140,10 +140,10 @@ func (c *Core) setVec(v frame.Vector) {
 
 // grant opens or re-dates our end for the neighbour's claim (R2).
 func (c *Core) grant(p *port) bool {
-	if !p.usable() || p.gate == gateUp || p.claim.Join || p.seen < p.claim.Number {
+	if !p.usable() || p.gate == gateUp || p.claim.Join || !p.heard.Join || p.gate == gateDown && p.granted == p.heard.Number {
 		return false
 	}
-	if !p.heard.Join || !c.vec.Less(p.heard.Vector) || p.gate == gateDown && p.granted == p.heard.Number {
+	if p.seen < p.claim.Number && c.broken&ruleSeen == 0 || !c.vec.Less(p.heard.Vector) && c.broken&ruleOrder == 0 {
 		return false
 	}
 	if p.gate == gateShut {

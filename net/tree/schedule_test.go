@@ -1,10 +1,11 @@
 package tree
 
 import (
-	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,20 +91,19 @@ func (w *world) chaos() {
 }
 
 // schedule runs one seed: chaos with the checker on, then peace, then the tree must span what is cabled.
-func schedule(seed uint64, unsafe bool) (w *world, err error) {
+func schedule(seed uint64) (w *world, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l, ok := r.(looped)
 			if !ok {
 				panic(r)
 			}
-			err = errLoop{l.edge}
+			err = l
 		}
 	}()
 	r := rand.New(rand.NewPCG(seed, 1))
 	shape := shapes[r.IntN(len(shapes))]
 	w = shape.build(seed, r)
-	w.skipClosing = unsafe
 	w.loss, w.dup = float64(r.IntN(4))*0.07, float64(r.IntN(3))*0.1
 	w.slow = time.Duration(1+r.IntN(20)) * time.Millisecond
 	if r.IntN(2) == 0 {
@@ -134,29 +134,30 @@ func schedule(seed uint64, unsafe bool) (w *world, err error) {
 		n.start()
 		n.thaw()
 	}
-	if !w.runUntil(12*time.Second, func() bool { return w.spans() == nil }) {
-		return w, fmt.Errorf("%s: %w", shape.name, w.spans())
+	if !w.runUntil(12*time.Second, func() bool { return w.inCharge() && w.spans() == nil }) {
+		return w, fmt.Errorf("%s: %w (all in charge: %v)", shape.name, w.spans(), w.inCharge())
 	}
-	w.run(1500 * time.Millisecond)
+	w.run(time.Second)
 	if err := w.spans(); err != nil {
 		return w, fmt.Errorf("%s, later: %w", shape.name, err)
 	}
 	return w, nil
 }
 
-type errLoop struct{ edge string }
-
-func (e errLoop) Error() string { return "LOOP: " + e.edge }
+// inCharge tells whether no engine still waits for its neighbours after a restart.
+func (w *world) inCharge() bool {
+	return !slices.ContainsFunc(w.nodes, func(n *node) bool { return n.core == nil || n.core.resumeBy > 0 })
+}
 
 // schedules runs many seeds on all processors and gives the outcome of each to done, one at a time.
-func schedules(first, count uint64, unsafe bool, done func(seed uint64, w *world, err error)) {
+func schedules(first, count uint64, done func(seed uint64, w *world, err error)) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	seeds := make(chan uint64)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for s := range seeds {
-				w, err := schedule(s, unsafe)
+				w, err := schedule(s)
 				mu.Lock()
 				done(s, w, err)
 				mu.Unlock()
@@ -170,14 +171,16 @@ func schedules(first, count uint64, unsafe bool, done func(seed uint64, w *world
 	wg.Wait()
 }
 
+var schedulesFlag = flag.Uint64("schedules", 1500, "random schedules to run, from seed 1")
+
 // Whatever happens to engines, cables and frames, open cables never form a loop, and in peace they span.
 func TestNoScheduleLoopsAndAllHeal(t *testing.T) {
-	count := uint64(2000)
+	count := *schedulesFlag
 	if testing.Short() {
-		count = 200
+		count = min(count, 200)
 	}
 	begin, steps, failed := time.Now(), 0, 0
-	schedules(1, count, false, func(seed uint64, w *world, err error) {
+	schedules(1, count, func(seed uint64, w *world, err error) {
 		steps += w.steps
 		if err != nil && failed < 3 {
 			failed++
@@ -185,19 +188,4 @@ func TestNoScheduleLoopsAndAllHeal(t *testing.T) {
 		}
 	})
 	t.Logf("%d schedules, %d gate changes checked, %v", count, steps, time.Since(begin))
-}
-
-// The checker can see a loop: with the one rule broken that a worsening closes gates first, it finds some.
-func TestWithoutClosingFirstTheCheckerFindsLoops(t *testing.T) {
-	loops := 0
-	schedules(1, 400, true, func(_ uint64, _ *world, err error) {
-		var l errLoop
-		if errors.As(err, &l) {
-			loops++
-		}
-	})
-	if loops == 0 {
-		t.Fatal("no loop found though gates stay open above their bound")
-	}
-	t.Logf("%d of 400 schedules looped", loops)
 }

@@ -24,8 +24,9 @@ type world struct {
 	loss, dup   float64
 	delay, slow time.Duration // every frame takes delay and up to slow more: they overtake one another
 	interrupt   float64       // how likely a satellite is killed or stopped in the middle of applying Effects
-	skipClosing bool
-	steps       int // gate changes checked
+	broken      rule
+	steps       int          // gate changes checked
+	tap         func([]byte) // sees every frame sent
 	log         []string
 }
 
@@ -39,9 +40,9 @@ type node struct {
 	disk      []byte // the stored snapshot
 	rest      []func() bool
 	inbox     []arrival
-	timer     uint64 // serial of the pending tick
+	timer     uint64        // serial of the pending tick
+	armed     time.Duration // when it comes; -1: none
 	wires     []*wire
-	ready     Effects
 	flushes   int
 	lastMoved time.Duration
 }
@@ -58,6 +59,7 @@ type wire struct {
 	bport   PortID
 	carrier bool
 	mute    [2]bool // silently loses what a (0) or b (1) sends
+	late    [2]bool // loses the Floods that a (0) or b (1) sends
 	mbps    uint64
 }
 
@@ -81,7 +83,7 @@ func newWorld(seed uint64, n int) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 77)), delay: 50 * time.Microsecond, slow: 300 * time.Microsecond}
 	perm := w.rng.Perm(n) // ids are not in the order of the cabling
 	for i := range n {
-		w.nodes = append(w.nodes, &node{w: w, id: frame.MAC{2, 0xde, 0xce, 0, 0, byte(perm[i] + 1)}, gates: map[PortID]bool{}})
+		w.nodes = append(w.nodes, &node{w: w, id: frame.MAC{2, 0xde, 0xce, 0, 0, byte(perm[i] + 1)}, gates: map[PortID]bool{}, armed: -1})
 	}
 	return w
 }
@@ -134,8 +136,10 @@ func (w *world) note(format string, args ...any) {
 	}
 }
 
-// looped is what the checker panics with.
+// looped is what the checker panics with: the cable that closes a loop.
 type looped struct{ edge string }
+
+func (l looped) Error() string { return "LOOP: " + l.edge }
 
 // check is the independent checker: the cables whose both ends are open must form a forest, by union-find.
 func (w *world) check() {
@@ -212,11 +216,17 @@ func (n *node) send(port PortID, b []byte) {
 }
 
 func (w *world) carry(c *wire, from int, to *node, port PortID, b []byte) {
+	if w.tap != nil {
+		w.tap(b)
+	}
 	copies := 1
 	if w.dup > 0 && w.rng.Float64() < w.dup {
 		copies = 2
 	}
 	for range copies {
+		if c.late[from] && b[frame.OffType] == byte(frame.TypeFlood) {
+			continue
+		}
 		if !c.carrier || c.mute[from] || w.loss > 0 && w.rng.Float64() < w.loss {
 			continue
 		}
@@ -265,8 +275,18 @@ func (n *node) step(input func()) {
 	}
 	input()
 	e := n.core.Ready()
+	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 { // the common case, without ceremony
+		for _, t := range e.Send {
+			n.send(t.Port, t.Frame)
+		}
+		n.arm(e.Deadline)
+		return
+	}
 	steps := n.plan(e, before)
 	for _, ev := range e.Events {
+		if ev.Port == 0 && ev.Kind != Resumed {
+			continue
+		}
 		w.note("%v: %s port %d %v %s", n.id, ev.Kind, ev.Port, ev.Neighbour, ev.Why)
 	}
 	for i, s := range steps {
@@ -334,10 +354,18 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 }
 
 func (n *node) arm(at time.Duration) {
+	if at = max(at, n.w.now); at == n.armed {
+		return
+	}
 	n.timer++
+	n.armed = at
 	mine := n.timer
-	n.w.after(max(at-n.w.now, 0), func() {
-		if n.timer == mine && n.core != nil && !n.frozen {
+	n.w.after(at-n.w.now, func() {
+		if n.timer != mine {
+			return
+		}
+		n.armed = -1
+		if n.core != nil && !n.frozen {
 			n.step(func() { n.core.Tick(n.w.now) })
 		}
 	})
@@ -371,9 +399,9 @@ func (n *node) start() {
 		cfg.Priority = 0x8000
 	}
 	n.core = New(cfg, n.w.now)
-	n.core.skipClosing = n.w.skipClosing
+	n.core.broken = n.w.broken
 	if n.disk != nil {
-		if err := n.core.Restore(n.disk, n.w.now); err != nil && !n.w.skipClosing {
+		if err := n.core.Restore(n.disk, n.w.now); err != nil && n.w.broken == 0 {
 			panic(err)
 		}
 	}
@@ -382,7 +410,9 @@ func (n *node) start() {
 }
 
 // stop is kill -9: what is stored stays, the gates stay.
-func (n *node) stop() { n.core, n.frozen, n.inbox, n.rest, n.timer = nil, false, nil, nil, n.timer+1 }
+func (n *node) stop() {
+	n.core, n.frozen, n.inbox, n.rest, n.timer, n.armed = nil, false, nil, nil, n.timer+1, -1
+}
 
 func (n *node) kill(keep bool) {
 	if n.core == nil {

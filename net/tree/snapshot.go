@@ -153,6 +153,9 @@ func (c *Core) caughtUp() {
 			had++
 			if p.sync.once {
 				equal++
+			} else if p.sync.asked != c.store.digest {
+				p.sync.asked = c.store.digest
+				p.tell() // its answer carries its digest
 			}
 		}
 	}

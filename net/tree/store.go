@@ -177,6 +177,7 @@ type agreement struct {
 	equal        bool // as of the last Hello
 	once         bool // was equal in this life of both engines
 	theirs, ours uint64
+	asked        uint64 // our digest when we last asked for theirs while resuming
 	at           time.Duration
 }
 

@@ -1,0 +1,131 @@
+// Package tree is the satellite tree: the protocol by which satellites that are cabled to one another in any way
+// agree on a tree of open cables that reaches all of them, and never, not for an instant, opens a loop. It is
+// the role of IEEE 802.1D-2004 clause 17, with link state in place of distance vectors and with promises in
+// place of timers.
+//
+// The package is a sans-IO core: frames, link events and the time go in, frames to send and gates to move come
+// out (Core, Effects). The bytes are in package frame. The data path is elsewhere: it forwards ordinary frames
+// over a port only while that port's gate is open, judged when a frame comes in and again when it goes out. So a
+// cable carries traffic only while the gates at both its ends are open, and nothing but gates is decided here.
+//
+// # Assumptions
+//
+// A cable has two ends. A cable that is moved to another port loses carrier, and the kernel tells so, before
+// it has a new end. (Where that does not hold, say behind a hub, more than one satellite is heard on a port,
+// and the port shuts for as long as that is so.) Frames may be lost, doubled, delayed without bound and overtaken.
+// Engines may stop for any time, die, and start again. The caller applies Effects in the order they tell.
+//
+// # Adjacency
+//
+//	        Hello heard              Hello names our session        echo answered
+//	waiting ------------> bound(peer) ---------------------> two-way ------------> usable
+//	   ^                     |                                  |                    |
+//	   +---------------------+----------------------------------+--------------------+
+//	     carrier lost · 3 echoes unanswered · peer in a new session · peer hears us no more
+//	     · engine silent for HoldEngine · a second neighbour, or ourselves, on the port
+//
+// A Hello says: I am (id, port, session), I hear you as (id, port, session). It is sent every second, at once
+// when its content changes, and then again after 20, 40, 80 ms … until a Hello acknowledges it by sequence.
+//
+// A session is a number that no port of ours ever had before. It ends, and another begins, whenever a
+// two-way adjacency ends. All that two ends promise one another counts within one pair of sessions only, so an old
+// frame is worth nothing in a new adjacency.
+//
+// Two things are watched, each for itself. An Echo every 100 ms is answered by the neighbour's data path:
+// three in a row unanswered mean that cable or data path is dead, at most 400 ms after it died. A request
+// counts only if our own Tick was there in time to judge it. Hellos show the engine: when they cease while echoes are
+// answered, the engine is down or stopped and its data path goes on forwarding; then nothing changes at all for
+// HoldEngine (120 s).
+//
+// # Link state
+//
+// Every satellite tells everybody, in sequence-numbered objects, its priority, its usable cables with their
+// cost, its parent, and the MACs it is home to. Objects go over every two-way cable until acknowledged; Hellos
+// carry a digest of the whole store, and stores that differ though nothing is under way are exchanged whole. A
+// satellite that hears an object of its own from an earlier life says its own anew under a higher sequence.
+// An object not refreshed (every 5 min) for 15 min is dropped.
+//
+// From this everyone computes the root, the lowest (priority, id) within reach, the distances from it over
+// cables that both ends tell, and so what it WANTS to be: a vector (root priority, root id, distance, own id), and
+// a parent, the lowest id on a shortest path. What it IS follows only as promises allow. Wrong or old link state
+// can make a tree worse, or late; it cannot make it a loop.
+//
+// # Promises
+//
+// vec is a satellite's actual vector. Vectors are ordered lexicographically and no two satellites' are equal.
+// Each end of a cable is shut, up (open toward a parent) or down (open toward a child); see gateState.
+// Each end has one claim: numbered, and either none or "I want to be your child, with vector B".
+//
+//	child c                                     parent p
+//	  claim (k, B)  --------------------------->  p.vec < B, p claims nothing here and c has seen so:
+//	                                              down, bound := B
+//	  up, floor := B  <-------------------------  granted k
+//	  ...
+//	  up shuts, then claim (k+1, none)  ------->  down shuts
+//
+// The rules, by which gates.go is written:
+//
+//	R1  Claim numbers grow within a session. An end that is down claims nothing.
+//	R2  An end becomes down, or its bound changes, only for the newest claim heard, only if vec < B, and only if
+//	    its own claim is none and the neighbour has said that it heard so (or of no claim at all).
+//	    While it is down, vec < bound.
+//	R3  An end becomes up only when the neighbour grants the newest claim of this end, and only if vec >= B then;
+//	    the other end that was up shuts first. At most one end of a satellite is up. While it is up,
+//	    vec >= floor, and floor >= B of every claim made since the one last known as granted, that included.
+//	R4  Gates whose promise a new vec would break shut before vec changes, and before anything is said of it.
+//	R5  When a session ends the gate shuts and all promises end.
+//
+// # Proof that open cables form a forest at every instant
+//
+// Let both ends of a cable, x and y, be open: x in sessions (X, Y), and y in sessions (X', Y').
+//
+// (0) Both are in the same sessions. An end opens only upon a claim or grant, which the other end says only while it is
+// two-way, naming both sessions; and a two-way end that loses its peer's session gives up its own (R5). So x, now in
+// X, was two-way in (X', Y') when it said what y opened upon; if X = X' then it still is, and Y = Y'. Likewise
+// for y. Else both differ. Then x began X before y named X, which y did in Y, before it began Y', before x named
+// Y', which x did in X'. So x was in X' after it had begun X, though it is in X now and takes up no session twice.
+//
+// (a) Not both are down. Let x be down. By R2 x claims nothing and y heard that under a number above all that
+// x ever claimed; x claims nothing as long as it is down (R1). y takes only newer claims, so y has held the claim
+// "none" of x since before x became down, and is not down.
+//
+// (b) Not both are up. Let each have been claiming without a break since s(x) and s(y), up to now. x became up upon
+// a grant of its newest claim, so y was down at some t(y) after s(x); y, being down, claimed nothing (R1), so
+// t(y) < s(y). Likewise s(y) < t(x) < s(x). So s(x) < t(y) < s(y) < t(x) < s(x), which cannot be.
+//
+// (c) So one end is up, say c's, and the other is down, p's, for a claim k' of c. p's grants only go to newer
+// claims, so k' is not older than the claim k that c last knew as granted; by R3 floor >= B(k'), and so
+//
+//	vec(p) < bound = B(k') <= floor <= vec(c)
+//
+// (d) Point every cable that is open at both ends from child to parent. Each satellite has at most one such arrow out
+// (R3), and along an arrow vec falls. A loop of n satellites has n cables, each the one arrow out of one of
+// them, so following the arrows leads around it, with vec falling all the way back to where it began. That
+// cannot be; also not with two cables between the same two satellites. The open cables are a forest. QED.
+//
+// Nowhere is a time in this. A stopped engine keeps its vec and its gates, and with them its promises. Between the
+// moment a core decides and the moment its caller has applied the closings nobody else knows of the decision, so the
+// decision may be thought to happen at the latter; openings come last. A killed engine that restores its snapshot
+// is one that was stopped: the snapshot is stored after the closings and before anything is said or opened. One that
+// has no snapshot shuts every gate before it says anything, and speaks in new sessions.
+//
+// # Why it heals, and what it disturbs
+//
+// Once the link state is the same everywhere, the root stands at its vector, and a satellite whose wanted
+// parent stands is granted what it claims, by induction over the distance. Falling is free (it waits for the
+// parent); rising is free where the children rise first, which they do by themselves from the leaves on.
+// Only a satellite that needs a new parent, and whose children did not make way within Grace (50 ms), shuts
+// their gates. A child keeps its old parent until the new one has granted. So a change of speeds, of the root,
+// or of a cable outside the tree moves just the gates that must move.
+//
+// # Restart
+//
+// A restored core opens and claims nothing until its neighbours' digests equal its own and nobody named in the
+// link state is missing, or ten seconds have passed (Restore). Then it wants what it wanted before, so nothing moves.
+//
+// # Limits
+//
+// While an engine is silent, its neighbours cannot get its grant: a cable that breaks in that time is healed only
+// by ways that need no new consent of the silent engine, until it is back or HoldEngine is over. A crowded
+// port stays shut. Control frames are not authenticated here; Config.Admit is asked before an adjacency forms.
+package tree
