@@ -170,7 +170,8 @@ func (m *Model) nextEvents() tea.Cmd {
 // act is the line being executed, and then what came of it.
 type act struct {
 	seq     uint64
-	line    string
+	line    string // executed
+	typed   string // without what confirmed it
 	busy    bool
 	cancel  context.CancelFunc
 	started time.Time
@@ -179,8 +180,9 @@ type act struct {
 }
 
 // execute runs a line that is no view. One runs at a time.
-func (m *Model) execute(line string) tea.Cmd {
-	m.act = act{seq: m.act.seq + 1, line: line, busy: true, started: m.opt.Now()}
+func (m *Model) execute(typed, confirmation string) tea.Cmd {
+	line := typed + confirmation
+	m.act = act{seq: m.act.seq + 1, line: line, typed: typed, busy: true, started: m.opt.Now()}
 	ctx, cancel := context.WithTimeout(m.ctx, actTimeout)
 	m.act.cancel = cancel
 	seq, lang, svc := m.act.seq, m.lang, m.svc

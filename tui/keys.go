@@ -160,7 +160,7 @@ func (m *Model) enter() tea.Cmd {
 		m.box.set("")
 		return nil
 	}
-	return m.run(line)
+	return m.run(line, "")
 }
 
 // confirmed takes what was typed as the name.
@@ -172,15 +172,16 @@ func (m *Model) confirmed(typed string) tea.Cmd {
 		return nil
 	}
 	m.confirm = nil
-	return m.run(c.line + " confirm:" + word(c.name))
+	return m.run(c.line, " confirm:"+word(c.name))
 }
 
-// run executes a line and empties the box.
-func (m *Model) run(line string) tea.Cmd {
+// run executes a line and empties the box. What confirms it is left out of the history, and of the line that is given
+// back after an error: an irreversible line asks each time.
+func (m *Model) run(line, confirmation string) tea.Cmd {
 	m.history.add(line)
 	m.box.set("")
 	m.edited()
-	return m.execute(line)
+	return m.execute(line, confirmation)
 }
 
 // openView opens what a line names.
@@ -201,7 +202,7 @@ func (m *Model) openView(in Intent, line string) tea.Cmd {
 	case "quit":
 		return m.quit()
 	}
-	return m.run(line)
+	return m.run(line, "")
 }
 
 // move is for the keys that go up and down: through history, results or a page.

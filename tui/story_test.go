@@ -148,6 +148,14 @@ func TestDeleteAsksForTheName(t *testing.T) {
 		t.Errorf("executed %q", m.act.line)
 	}
 	mustShow(t, m, "delete web-1 confirm:web-1") // an act shows the command that does the same
+	m.Update(actedMsg{seq: m.act.seq, err: errors.New("it failed")})
+	if m.box.value() != "delete web-1" {
+		t.Errorf("the line that is given back is %q: Enter would delete unasked", m.box.value())
+	}
+	press(m, "<ctrl+c><up>")
+	if m.box.value() != "delete web-1" {
+		t.Errorf("the history gives %q", m.box.value())
+	}
 }
 
 func TestEscLeavesAConfirmation(t *testing.T) {

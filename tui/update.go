@@ -214,7 +214,7 @@ func (m *Model) acted(msg actedMsg) tea.Cmd {
 	if msg.err != nil {
 		var cmd tea.Cmd
 		if len(m.box.runes) == 0 { // give the line back, to be put right
-			m.box.set(m.act.line)
+			m.box.set(m.act.typed)
 			cmd = m.edited()
 		}
 		m.failed = &failure{m.act.line, apiError(msg.err)}
