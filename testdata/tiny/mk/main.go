@@ -38,6 +38,7 @@ func build(ctx context.Context, src, work, out string) error {
 	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(root)
 	vmlinux, err := kernelOf(ctx, root)
 	if err != nil {
 		return err
