@@ -185,7 +185,7 @@ func TestDataPathIsCurrent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.WriteString("\n__attribute__((section(\"tc\"), used)) int guard_example(void *ctx) { return 7; }\n"); err != nil {
+		if _, err := f.WriteString("\n__attribute__((section(\"tc\"), used)) int guard_example(void *ctx) { return ctx != 0; }\n"); err != nil {
 			t.Fatal(err)
 		}
 		f.Close()
