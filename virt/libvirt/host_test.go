@@ -165,11 +165,13 @@ func (h *host) eventually(what string, ok func() bool) {
 }
 
 // driver opens a Driver on the host that runs until the returned function is called, or the test ends.
-func (h *host) driver() (*Driver, context.CancelFunc) {
+func (h *host) driver() (*Driver, context.CancelFunc) { return h.driverWith(20 * time.Second) }
+
+func (h *host) driverWith(timeout time.Duration) (*Driver, context.CancelFunc) {
 	h.t.Helper()
 	d, err := Open(Config{
 		URI: "qemu+unix:///system?socket=" + filepath.Join(h.dir, "run/libvirt/libvirt-sock"),
-		Dir: filepath.Join(h.dir, "guests"), CallTimeout: 10 * time.Second,
+		Dir: filepath.Join(h.dir, "guests"), CallTimeout: timeout,
 		Log: slog.New(slog.NewTextHandler(h.t.Output(), nil)),
 	})
 	if err != nil {

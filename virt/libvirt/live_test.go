@@ -273,15 +273,18 @@ func TestGuestsOutliveLibvirtdAndUs(t *testing.T) {
 
 func TestAFrozenLibvirtdHoldsNobodyUp(t *testing.T) {
 	h := newHost(t)
-	d, _ := h.driver()
-	d.cfg.CallTimeout = time.Second
+	d, stop := h.driver()
 	ctx, s := context.Background(), h.guest(1)
-	events := d.Watch(t.Context())
-	must(t, d.Define(ctx, s))
+	must(t, d.Define(ctx, s)) // the first one waits for libvirt to learn what QEMU can do
 	must(t, d.Start(ctx, s.ID))
+	stop()
+	d, _ = h.driverWith(time.Second)
+	events := d.Watch(t.Context())
+	_, err := d.Get(ctx, s.ID)
+	must(t, err)
 	h.signalLibvirtd("STOP")
 	t0 := time.Now()
-	_, err := d.Get(ctx, s.ID)
+	_, err = d.Get(ctx, s.ID)
 	is(t, err, virt.ErrUnavailable)
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
