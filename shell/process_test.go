@@ -62,11 +62,7 @@ func TestProgramOnATerminal(t *testing.T) {
 	cmd := exec.Command(filepath.Join(dir, "decenter"), "--plain")
 	cmd.Env = environment(dir)
 	tty, s := onPTY(t, cmd)
-	say := func(text string) {
-		if _, err := io.WriteString(tty, text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	say := func(text string) { types(t, tty, text) }
 	s.await(t, prompt)
 	say("console web-1\n")
 	s.await(t, "leaves it")
@@ -84,9 +80,30 @@ func TestProgramOnATerminal(t *testing.T) {
 	}
 }
 
+// completion is a line before and after Tab.
+type completion struct{ typed, becomes string }
+
+// typeToShell types lines to a shell and gives each up with Ctrl-C.
+func typeToShell(t *testing.T, dir string, shell []string, setUp string, stories []completion) {
+	t.Helper()
+	if _, err := exec.LookPath(shell[0]); err != nil {
+		t.Skipf("%s is not installed here", shell[0])
+	}
+	cmd := exec.Command(shell[0], shell[1:]...)
+	cmd.Dir, cmd.Env = dir, environment(dir)
+	tty, s := onPTY(t, cmd)
+	types(t, tty, setUp)
+	for i, story := range stories {
+		s.awaitTimes(t, "ready> ", i+1) // what is typed before is lost at Ctrl-C
+		types(t, tty, story.typed+"\t")
+		s.await(t, story.becomes)
+		types(t, tty, "\x03")
+	}
+}
+
 // Each shell that is here completes real lines with the script that the program prints.
 func TestShellsComplete(t *testing.T) {
-	stories := []struct{ typed, becomes string }{
+	stories := []completion{
 		{"decenter cre", "decenter create "},
 		{"decenter create web-9 fr", "decenter create web-9 from:"},
 		{"decenter create web-9 from:ti", "decenter create web-9 from:tiny"},
@@ -101,34 +118,14 @@ func TestShellsComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start := map[string][]string{
-		"bash": {"bash", "--norc", "--noprofile", "-i"},
-		"zsh":  {"zsh", "-f", "-i"},
-	}
-	setUp := map[string]string{
-		"bash": "bind 'set enable-bracketed-paste off'; PS1='ready''> '; . ./script.bash\n",
-		"zsh":  "autoload -U compinit; compinit -D; . ./script.zsh; unset zle_bracketed_paste; PS1='ready''> '\n",
-	}
-	for _, sh := range []string{"bash", "zsh"} {
-		t.Run(sh, func(t *testing.T) {
-			if _, err := exec.LookPath(sh); err != nil {
-				t.Skipf("%s is not installed here", sh)
-			}
-			for _, story := range stories {
-				cmd := exec.Command(start[sh][0], start[sh][1:]...)
-				cmd.Dir, cmd.Env = dir, environment(dir)
-				tty, s := onPTY(t, cmd)
-				if _, err := io.WriteString(tty, setUp[sh]); err != nil {
-					t.Fatal(err)
-				}
-				s.await(t, "ready> ")
-				if _, err := io.WriteString(tty, story.typed+"\t"); err != nil {
-					t.Fatal(err)
-				}
-				s.await(t, story.becomes)
-			}
-		})
-	}
+	t.Run("bash", func(t *testing.T) {
+		typeToShell(t, dir, []string{"bash", "--norc", "--noprofile", "-i"},
+			"bind 'set enable-bracketed-paste off'; PS1='ready''> '; . ./script.bash\n", stories)
+	})
+	t.Run("zsh", func(t *testing.T) {
+		typeToShell(t, dir, []string{"zsh", "-f", "-i"},
+			"autoload -U compinit; compinit -D; . ./script.zsh; unset zle_bracketed_paste; PS1='ready''> '\n", stories)
+	})
 	t.Run("fish", func(t *testing.T) {
 		if _, err := exec.LookPath("fish"); err != nil {
 			t.Skip("fish is not installed here")

@@ -36,13 +36,19 @@ func (s *screen) String() string {
 // await waits until the screen has shown a text.
 func (s *screen) await(t *testing.T, text string) {
 	t.Helper()
+	s.awaitTimes(t, text, 1)
+}
+
+// awaitTimes waits until the screen has shown a text so many times, with or without colours in it.
+func (s *screen) awaitTimes(t *testing.T, text string, n int) {
+	t.Helper()
 	for range 1000 {
-		if shown := s.String(); strings.Contains(shown, text) || strings.Contains(ansi.Strip(shown), text) {
+		if shown := s.String(); strings.Count(shown, text) >= n || strings.Count(ansi.Strip(shown), text) >= n {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("never shown: %q; the screen has %q", text, s.String())
+	t.Fatalf("not shown %d times: %q; the screen has %q", n, text, s.String())
 }
 
 // person is someone at a raw terminal, as an ssh session has it.
@@ -139,7 +145,11 @@ func TestDumbTerminalGetsLines(t *testing.T) {
 	ctx, c := world(t)
 	p := newPerson()
 	p.streams.Dumb = true
-	exits(t, run(ctx, func() int { return Run(ctx, c, "create web-1 from:tiny", p.streams, Options{}) }), 0)
+	c.Hold()
+	code := run(ctx, func() int { return Run(ctx, c, "create web-1 from:tiny", p.streams, Options{}) })
+	p.await(t, "starting")
+	c.Release()
+	exits(t, code, 0)
 	if s := p.String(); strings.ContainsAny(s, "\r\x1b") || !strings.Contains(s, "starting") {
 		t.Errorf("a dumb terminal got %q", s)
 	}
