@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+
+	"decenter/engine/api"
+	"decenter/engine/config"
+	"decenter/engine/identity"
+	"decenter/shell"
+)
+
+const engineUsage = `decenter engine [--config FILE]     run the satellite's daemon
+decenter engine --check             tell what is wrong with the configuration
+decenter engine --print             print the configuration with every key, its meaning and its value
+decenter engine --fingerprint       print this satellite's id, for the others' trust.satellites
+decenter engine --uninstall         take the data path out of the kernel: the ports are plain ones again
+
+`
+
+// engineCommand is `decenter engine`.
+func engineCommand(ctx context.Context, args []string, s shell.Streams) int {
+	flags := flag.NewFlagSet("decenter engine", flag.ContinueOnError)
+	flags.SetOutput(s.Err)
+	path := flags.String("config", config.DefaultPath, "the configuration `FILE`")
+	check := flags.Bool("check", false, "check the configuration and do nothing")
+	printIt := flags.Bool("print", false, "print the configuration and do nothing")
+	fingerprint := flags.Bool("fingerprint", false, "print this satellite's id; its key is made if it has none")
+	uninstall := flags.Bool("uninstall", false, "remove the data path; VMs of this satellite lose the network")
+	flags.Usage = func() { fmt.Fprint(s.Err, engineUsage); flags.PrintDefaults() }
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return api.ExitDone
+	} else if err != nil {
+		return api.ExitUsage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(s.Err, "decenter engine: %q is too much\n\n", flags.Arg(0))
+		flags.Usage()
+		return api.ExitUsage
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		fmt.Fprintln(s.Err, "decenter engine:", err)
+		return api.ExitFailed
+	}
+	cfg, err := config.Load(*path, hostname)
+	if err != nil {
+		fmt.Fprintln(s.Err, "decenter engine:", err)
+		return api.ExitUsage
+	}
+	switch {
+	case *check:
+		fmt.Fprintln(s.Out, "the configuration is fine")
+	case *printIt:
+		err = printConfig(s.Out, cfg)
+	case *fingerprint:
+		err = printFingerprint(s.Out, cfg)
+	case *uninstall:
+		err = uninstallFabric(ctx, cfg)
+	default:
+		err = runSatellite(ctx, cfg, logger(cfg.Log, s.Err))
+	}
+	if err != nil {
+		fmt.Fprintln(s.Err, "decenter engine:", err)
+		return api.ExitFailed
+	}
+	return api.ExitDone
+}
+
+func printConfig(out io.Writer, cfg config.Config) error {
+	text, err := cfg.Append()
+	if err == nil {
+		_, err = out.Write(text)
+	}
+	return err
+}
+
+func printFingerprint(out io.Writer, cfg config.Config) error {
+	id, err := identity.LoadOrCreate(cfg.Data)
+	if err == nil {
+		_, err = fmt.Fprintln(out, id.Fingerprint())
+	}
+	return err
+}
+
+func logger(c config.Log, out io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo // config.Check let only known ones pass
+	}
+	opt := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(out, opt))
+	}
+	return slog.New(slog.NewTextHandler(out, opt))
+}
+
+// admitted tells who is of the constellation: this satellite, and those in the file.
+func admitted(cfg config.Config, self string) func(id string) bool {
+	ids := append(slices.Clone(cfg.Trust.Satellites), self)
+	slices.Sort(ids)
+	return func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok }
+}

@@ -1,0 +1,103 @@
+// Command decenter is the one program: the console and the commands of a constellation, the engine of a satellite, a
+// constellation on one machine to play and test with, and accounts' keys. Here is wiring only.
+//
+//	decenter                 the console of this machine's engine
+//	decenter LINE            one line of the grammar (see `decenter help`)
+//	decenter engine          the satellite's daemon
+//	decenter lab             a constellation on this machine
+//	decenter key             Bitcoin keys: new, address, sign, verify
+//
+// DECENTER_SOCKET names the engine's socket where it is not /run/decenter/engine.sock.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"decenter/engine/api"
+	"decenter/engine/rpc"
+	"decenter/shell"
+	"decenter/shell/keycmd"
+)
+
+// version is set by the build (-ldflags "-X main.version=…").
+var version = ""
+
+const defaultSocket = "/run/decenter/engine.sock"
+
+// socketEnv names the engine to talk to.
+const socketEnv = "DECENTER_SOCKET"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if keycmd.IsAskpass(os.Args, os.Getenv) {
+		return keycmd.Askpass(ctx, os.Args[1:], keyEnv())
+	}
+	return shell.Main(ctx, os.Args[1:], shell.Program{
+		Name:    "decenter",
+		Version: buildVersion(),
+		Dial:    func(context.Context) (api.Service, error) { return dial(socket()) },
+		Console: func(ctx context.Context, svc api.Service) int { return console(ctx, svc, os.Stdin, os.Stdout) },
+		Commands: []shell.Command{
+			{Name: "engine", Summary: "the satellite's daemon", Run: engineCommand},
+			{Name: "lab", Summary: "a constellation on this machine", Run: labCommand},
+			{Name: "key", Summary: "Bitcoin keys: new, address, sign, verify", Run: func(ctx context.Context, args []string, _ shell.Streams) int {
+				return keycmd.Run(ctx, args, keyEnv())
+			}},
+		},
+	}, shell.StdStreams(os.Getenv))
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+func socket() string {
+	if s := os.Getenv(socketEnv); s != "" {
+		return s
+	}
+	return defaultSocket
+}
+
+// dial gives the engine behind a socket, or says how to get one.
+func dial(path string) (api.Service, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, &api.Error{Code: api.CodeUnavailable, Message: fmt.Sprintf("no engine runs here (%s)", path),
+			Hint: "start one with `decenter engine`, or name its socket in " + socketEnv}
+	}
+	return rpc.DialUnix(path), nil
+}
+
+func keyEnv() keycmd.Env {
+	self, err := os.Executable()
+	if err != nil {
+		self = "decenter"
+	}
+	env := keycmd.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dice: rand.Reader, Now: time.Now, Self: self}
+	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+		env.Password = func(prompt string) (string, error) {
+			fmt.Fprint(tty, prompt)
+			defer fmt.Fprintln(tty)
+			secret, err := term.ReadPassword(int(tty.Fd()))
+			return string(secret), err
+		}
+	}
+	return env
+}

@@ -1,0 +1,312 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"decenter/engine/api"
+)
+
+// Usage is `decenter lab help`.
+const Usage = `decenter lab up [--topology T] [--spacesuit NAME=FILE] [--account ADDRESS]
+                                         line:N ring:N full:N torus:AxB torus:AxBxC or a file of cables (s1 s2)
+decenter lab down                        take it away, whatever state it is in
+decenter lab status                      satellites, engines, ssh ports, cables
+decenter lab demo [--spacesuit NAME=FILE]  a ring of three with its console; gone when you leave
+decenter lab console s1                  the console of a satellite
+decenter lab exec s1 -- COMMAND …        a command inside a satellite
+decenter lab cable cut|mend s1 s2        pull a cable, plug it in
+decenter lab satellite kill|start s2     power off, power on (start also starts an engine that is down)
+decenter lab satellite kill s2 --engine [--no-restart]   kill -9 its engine alone
+decenter lab satellite freeze|thaw s2    SIGSTOP, SIGCONT to all of it
+
+Flags: --dir FOLDER (default ` + DefaultDir + `), --json, --log LEVEL of the engines.
+`
+
+// Env is what the command needs of the program around it.
+type Env struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Binary   string // of the program: for engines and holders
+	// Ready returns when the engine behind a socket answers, or with ctx.
+	Ready func(ctx context.Context, socket string) error
+	// Console opens the console of the engine behind a socket.
+	Console func(ctx context.Context, socket string) int
+}
+
+// command is `decenter lab` at work.
+type command struct {
+	Env
+	dir, topology, log string
+	spacesuits         map[string]string
+	accounts           []string
+	json, engine, stay bool
+	rest               []string
+}
+
+// Main carries out `decenter lab ARGS…` and gives the exit code.
+func Main(ctx context.Context, args []string, e Env) int {
+	if len(args) >= 3 && args[0] == "hold" {
+		err := hold(args[1], args[2], slices.Contains(args[3:], "--lifeline"), e.Binary)
+		fmt.Fprintln(e.Err, "decenter lab hold:", err)
+		return api.ExitFailed
+	}
+	c := &command{Env: e, spacesuits: map[string]string{}}
+	verb, err := c.parse(args)
+	if errors.Is(err, flag.ErrHelp) || verb == "help" {
+		fmt.Fprint(e.Out, Usage)
+		return api.ExitDone
+	}
+	code := api.ExitDone
+	if err == nil {
+		code, err = c.do(ctx, verb)
+	}
+	if err != nil {
+		fmt.Fprintln(e.Err, "decenter lab:", err)
+		return api.ExitCode(err)
+	}
+	return code
+}
+
+// parse takes flags anywhere before --, which is where another command's begin.
+func (c *command) parse(args []string) (verb string, err error) {
+	if len(args) == 0 {
+		return "help", nil
+	}
+	verb, args = args[0], args[1:]
+	f := flag.NewFlagSet("lab", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&c.dir, "dir", DefaultDir, "")
+	f.StringVar(&c.topology, "topology", "ring:3", "")
+	f.StringVar(&c.log, "log", "info", "")
+	f.BoolVar(&c.json, "json", false, "")
+	f.BoolVar(&c.engine, "engine", false, "")
+	f.BoolVar(&c.stay, "no-restart", false, "")
+	f.Func("spacesuit", "", func(s string) error {
+		name, path, ok := strings.Cut(s, "=")
+		if !ok {
+			return fmt.Errorf("write NAME=FILE")
+		}
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		c.spacesuits[name] = path
+		return api.CheckName(name)
+	})
+	f.Func("account", "", func(s string) error { c.accounts = append(c.accounts, s); return nil })
+	var after []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, after = args[:i], args[i+1:]
+	}
+	for len(args) > 0 {
+		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return verb, err
+			}
+			return verb, &api.Error{Code: api.CodeInvalid, Message: err.Error(), Hint: "see `decenter lab help`"}
+		}
+		args = f.Args()
+		if len(args) > 0 {
+			c.rest, args = append(c.rest, args[0]), args[1:]
+		}
+	}
+	c.rest = append(c.rest, after...)
+	return verb, checkDir(c.dir)
+}
+
+func (c *command) do(ctx context.Context, verb string) (int, error) {
+	words := map[string]int{"up": 0, "down": 0, "status": 0, "demo": 0, "console": 1, "cable": 3, "satellite": 2}
+	if n, ok := words[verb]; ok && len(c.rest) != n {
+		return 0, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("lab %s takes %d words, not %d", verb, n, len(c.rest)), Hint: "see `decenter lab help`"}
+	}
+	switch verb {
+	case "up":
+		return 0, c.up(ctx)
+	case "down":
+		err := Down(c.dir)
+		if api.CodeOf(err) == api.CodeNotFound && err != nil {
+			c.tell("nothing to take down in %s", c.dir)
+			return 0, nil
+		}
+		return 0, err
+	case "demo":
+		return c.demo(ctx)
+	}
+	l, err := Load(c.dir)
+	if err != nil {
+		return 0, err
+	}
+	switch verb {
+	case "status":
+		return 0, c.status(ctx, l)
+	case "console":
+		if _, err := l.find(c.rest[0]); err != nil {
+			return 0, err
+		}
+		return c.Console(ctx, l.paths(c.rest[0]).socket()), nil
+	case "exec":
+		return c.exec(ctx, l)
+	case "cable", "satellite":
+		unlock, err := lock(c.dir)
+		if err != nil {
+			return 0, err
+		}
+		defer unlock()
+		if verb == "cable" {
+			return 0, c.cable(l)
+		}
+		return 0, c.satellite(ctx, l)
+	}
+	return 0, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("no lab command %q", verb), Hint: "see `decenter lab help`"}
+}
+
+func (c *command) tell(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
+
+func (c *command) options() (Options, error) {
+	t, err := ParseTopology(c.topology)
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.log) {
+		err = errors.Join(err, invalid("--log %s: use debug, info, warn or error", c.log))
+	}
+	return Options{Dir: c.dir, Topology: t, Spacesuits: c.spacesuits, Accounts: c.accounts, LogLevel: c.log,
+		Binary: c.Binary, Ready: c.Ready, Tell: c.tell}, err
+}
+
+func (c *command) up(ctx context.Context) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	l, err := Up(ctx, o)
+	if err != nil {
+		return err
+	}
+	c.tell("%d satellites are up after %.1f s", len(l.Topology.Satellites), time.Since(began).Seconds())
+	if c.json {
+		return c.status(ctx, l)
+	}
+	return nil
+}
+
+// demo is up, the console of s1, and down, also when the console ends by a signal.
+func (c *command) demo(ctx context.Context) (code int, err error) {
+	o, err := c.options()
+	if err != nil {
+		return 0, err
+	}
+	o.Bound = true
+	began := time.Now()
+	l, err := Up(ctx, o)
+	if err != nil {
+		return 0, err
+	}
+	c.tell("three satellites after %.1f s", time.Since(began).Seconds())
+	defer func() {
+		if err = errors.Join(err, Down(c.dir)); err == nil {
+			c.tell("taken down; nothing is left")
+		}
+	}()
+	return c.Console(ctx, l.paths("s1").socket()), nil
+}
+
+func (c *command) status(ctx context.Context, l *Lab) error {
+	all := l.Status(ctx)
+	if c.json {
+		for _, s := range all {
+			if err := json.NewEncoder(c.Out).Encode(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SATELLITE\tSTATE\tENGINE\tSSH\tCABLES TO")
+	for _, s := range all {
+		engine, ssh := "down", "-"
+		if s.Engine != 0 {
+			engine = "up"
+		}
+		if s.SSH != 0 {
+			ssh = fmt.Sprint("127.0.0.1:", s.SSH)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Satellite, s.State, engine, ssh, strings.ReplaceAll(strings.Join(s.Cables, " "), "!", " (cut)"))
+	}
+	return w.Flush()
+}
+
+// exec runs a command inside; its exit code is ours.
+func (c *command) exec(ctx context.Context, l *Lab) (int, error) {
+	if len(c.rest) < 2 {
+		return 0, &api.Error{Code: api.CodeInvalid, Message: "exec needs a satellite and a command", Hint: "decenter lab exec s1 -- ip link"}
+	}
+	args, err := l.Inside(c.rest[0], c.rest[1:])
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.In, c.Out, c.Err
+	// The terminal sends its Ctrl-C to both; what we are sent alone is passed on.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+			return 128 + int(s.Signal()), nil
+		}
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+func (c *command) cable(l *Lab) error {
+	switch c.rest[0] {
+	case "cut", "mend":
+		return l.SetCable(c.rest[1], c.rest[2], c.rest[0] == "mend")
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("cable cannot %q", c.rest[0]), Hint: "use cut or mend"}
+}
+
+func (c *command) satellite(ctx context.Context, l *Lab) error {
+	name := c.rest[1]
+	switch act := c.rest[0]; act {
+	case "kill":
+		if c.engine {
+			return l.KillEngine(ctx, name, !c.stay)
+		}
+		return l.Kill(name)
+	case "start":
+		return l.Start(ctx, name, c.Ready)
+	case "freeze", "thaw":
+		return l.Signal(name, act == "freeze")
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("satellite cannot %q", c.rest[0]), Hint: "use kill, start, freeze or thaw"}
+}
+
+// DialReady is a Ready that waits until the socket takes connections.
+func DialReady(ctx context.Context, socket string) error {
+	for {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "unix", socket)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
