@@ -82,7 +82,7 @@ func download(ctx context.Context, dir, name string) (string, error) {
 		args = append([]string{"-o", "APT::Sandbox::User=root"}, args...)
 	}
 	if err := command(ctx, dir, "apt-get", args...); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w (where apt's lists are old, apt-get update has to run)", err)
 	}
 	// More than one version lies there after an update of the archive: the newest file is the one just fetched.
 	found, err := filepath.Glob(filepath.Join(dir, name+"_*.deb"))

@@ -13,7 +13,8 @@ import (
 
 // commandLine is the kernel's: quiet, since a serial line under emulation is slow, and without what a
 // throw-away guest gains nothing from.
-const commandLine = "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 cryptomgr.notests"
+const commandLine = "console=ttyS0 quiet panic=10 net.ifnames=0 mitigations=off no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 cryptomgr.notests" +
+	" init_on_alloc=0 audit=0 lsm="
 
 func main() {
 	src := flag.String("src", "testdata/tiny/guest", "folder of boot.s, blocks.c and root/")
