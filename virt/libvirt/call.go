@@ -106,9 +106,10 @@ func call[T any](ctx context.Context, d *Driver, id virt.ID, f func(*lv.Connect)
 	}
 }
 
-// on runs f with the guest's domain, after checking that it is ours.
-func on[T any](ctx context.Context, d *Driver, id virt.ID, f func(*lv.Domain) (T, error)) (T, error) {
-	return call(ctx, d, id, func(c *lv.Connect) (T, error) {
+// on runs f with the guest's domain, after checking that it is ours. lane is id for an act, and zero for what must not
+// wait behind an act that hangs.
+func on[T any](ctx context.Context, d *Driver, lane, id virt.ID, f func(*lv.Domain) (T, error)) (T, error) {
+	return call(ctx, d, lane, func(c *lv.Connect) (T, error) {
 		var none T
 		dom, err := c.LookupDomainByUUID(id[:])
 		if err != nil {

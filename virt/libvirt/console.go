@@ -78,23 +78,21 @@ func (d *Driver) wake(id virt.ID) {
 func (l *line) run(ctx context.Context, path string) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	for ctx.Err() == nil {
-		conn, err := dialer.DialContext(ctx, "unix", path)
-		if err != nil {
-			timer := time.NewTimer(redial)
-			select {
-			case <-timer.C:
-			case <-l.poke:
-			case <-ctx.Done():
-			}
-			timer.Stop()
-			continue
+		if conn, err := dialer.DialContext(ctx, "unix", path); err == nil {
+			l.set(conn)
+			stop := context.AfterFunc(ctx, func() { conn.Close() })
+			l.drain(conn)
+			stop()
+			l.set(nil)
+			conn.Close()
 		}
-		l.set(conn)
-		stop := context.AfterFunc(ctx, func() { conn.Close() })
-		l.drain(conn)
-		stop()
-		l.set(nil)
-		conn.Close()
+		timer := time.NewTimer(redial)
+		select {
+		case <-timer.C:
+		case <-l.poke: // its state changed
+		case <-ctx.Done():
+		}
+		timer.Stop()
 	}
 }
 

@@ -14,15 +14,16 @@
 // # A connection that may hang
 //
 // libvirt's calls cannot be cancelled, and one guest whose monitor hangs holds its call for ever. So every call runs in
-// a goroutine and on a connection of its own (link) and its caller waits a bounded time; calls on one guest queue behind
-// each other (lane), so a hung guest costs one of each; and their sum is bounded. One more connection carries events and
+// a goroutine and on a connection of its own (link) and its caller waits a bounded time; acts on one guest queue behind
+// each other (lane), so a hung guest costs one of each, while looking at it and killing it wait for nothing; and the sum
+// of calls is bounded. One more connection carries events and
 // pings, one every 2 s, and is given up after 3 lost ones; then, and when libvirtd restarts, Run connects anew, at first
-// after 0.1 s and at most 5 s apart. Guests do not notice. The binding allows one event callback of a kind per
+// after 0.1 s and at most 2 s apart. Guests do not notice. The binding allows one event callback of a kind per
 // connection: hub fans out.
 //
 //	         dial ok: register events, read all domains
 //	(down) ─────────────────────────────────────────────▶ (up) EventSync
-//	  ▲  └─ dial failed: wait 0.1 s … 5 s ─┐               │
+//	  ▲  └─ dial failed: wait 0.1 s … 2 s ─┐               │
 //	  └────────────────────────────────────┘               │
 //	  ▲   closed by peer, pings lost, too many hung calls   │
 //	  └──────────────────── EventDown ◀────────────────────┘

@@ -34,7 +34,7 @@ const (
 	defaultCallTimeout = 20 * time.Second
 	connectWait        = 3 * time.Second // a call waits so long for a connection: a restart of libvirtd is shorter
 	backoffMin         = 100 * time.Millisecond
-	backoffMax         = 5 * time.Second
+	backoffMax         = 2 * time.Second
 	pingInterval       = 2  // seconds
 	pingsLost          = 3  // then the connection is dead
 	maxCalls           = 16 // at a time, each on a connection of its own; libvirtd has 20 workers
@@ -112,7 +112,7 @@ func (d *Driver) Run(ctx context.Context) error {
 		l, err := d.dial(ctx)
 		if err != nil {
 			if wait == backoffMin {
-				d.cfg.Log.Warn("hypervisor does not answer", "uri", d.cfg.URI, "error", err)
+				d.cfg.Log.Warn("hypervisor does not answer", "error", fail("connect to", d.cfg.URI, err))
 			}
 			sleep(ctx, wait)
 			wait = min(2*wait, backoffMax)

@@ -288,7 +288,7 @@ func TestAFrozenLibvirtdHoldsNobodyUp(t *testing.T) {
 	is(t, err, virt.ErrUnavailable)
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
-	_, err = d.Get(short, s.ID) // behind the first one, in the same lane
+	_, err = d.Get(short, s.ID) // its own bound is the shorter one
 	is(t, err, context.DeadlineExceeded)
 	if took := time.Since(t0); took > 3*time.Second {
 		t.Errorf("two calls took %v", took)
@@ -304,6 +304,41 @@ func TestAFrozenLibvirtdHoldsNobodyUp(t *testing.T) {
 	if g.State != virt.Running {
 		t.Errorf("state %s", g.State)
 	}
+}
+
+// A guest whose process hangs takes its own lane and nothing else, and can still be ended.
+func TestAHungGuestHoldsNobodyElseUp(t *testing.T) {
+	h := newHost(t)
+	d, _ := h.driverWith(30 * time.Second) // libvirt itself waits some 15 s for a process that does not end
+	ctx, s, other := context.Background(), h.guest(1), h.guest(2)
+	must(t, d.Define(ctx, s))
+	must(t, d.Start(ctx, s.ID))
+	pids := h.qemu()
+	must(t, d.Define(ctx, other))
+	must(t, d.Start(ctx, other.ID))
+	if out, err := h.in("kill", "-STOP", pids[0]); err != nil {
+		t.Fatal(out, err)
+	}
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	is(t, d.Pause(short, s.ID), context.DeadlineExceeded)
+	t0 := time.Now()
+	must(t, d.Pause(ctx, other.ID))
+	must(t, d.Resume(ctx, other.ID))
+	list, err := d.List(ctx)
+	must(t, err)
+	if took := time.Since(t0); len(list) != 2 || took > 2*time.Second {
+		t.Errorf("beside a hung guest: %d listed, %v", len(list), took)
+	}
+	t0 = time.Now()
+	must(t, d.Stop(ctx, s.ID, time.Second))
+	t.Logf("the hung guest was ended in %v", time.Since(t0))
+	g, err := d.Get(ctx, s.ID)
+	must(t, err)
+	if g.State.Live() {
+		t.Errorf("state %s", g.State)
+	}
+	must(t, d.Undefine(ctx, s.ID)) // the lane is free again
 }
 
 func TestConsoleHasManyReadersAndABoundedRecord(t *testing.T) {

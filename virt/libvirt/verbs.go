@@ -55,7 +55,11 @@ func (d *Driver) remember(dom *lv.Domain) {
 
 // move runs one verb: it checks the move against the present state, then does it.
 func (d *Driver) move(ctx context.Context, id virt.ID, v virt.Verb, do func(*lv.Domain) error) error {
-	_, err := on(ctx, d, id, func(dom *lv.Domain) (nothing, error) {
+	lane := id
+	if v == virt.Kill { // the way out when another act hangs
+		lane = virt.ID{}
+	}
+	_, err := on(ctx, d, lane, id, func(dom *lv.Domain) (nothing, error) {
 		s, reason, err := dom.GetState()
 		if err != nil {
 			return nothing{}, err
@@ -102,39 +106,58 @@ func (d *Driver) Kill(ctx context.Context, id virt.ID) error {
 // Stop presses the power button, by the agent where there is one, waits, and kills.
 func (d *Driver) Stop(ctx context.Context, id virt.ID, grace time.Duration) error {
 	const op = "stop"
+	g, err := d.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if _, err := g.State.After(virt.Stop); err != nil {
+		return fail(op, id.String(), err)
+	}
 	wait, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	events := d.Watch(wait) // before asking, so that the answer is not missed
-	if err := d.move(ctx, id, virt.Stop, d.askToPowerOff); err != nil {
+	asked := make(chan error, 1)
+	go func() { asked <- d.move(ctx, id, virt.Stop, d.askToPowerOff) }() // may hang as long as a call may
+	gone, err := d.awaitPowerOff(ctx, id, events, asked)
+	if gone || err != nil {
 		return err
 	}
+	if ctx.Err() != nil {
+		return fail(op, id.String(), ctx.Err())
+	}
+	err = d.Kill(ctx, id)
+	if errors.Is(err, virt.ErrConflict) { // it had just gone by itself
+		return nil
+	}
+	return err
+}
+
+// awaitPowerOff waits until the guest has no process, events ends, or asking fails in a way that waiting cannot mend.
+func (d *Driver) awaitPowerOff(ctx context.Context, id virt.ID, events <-chan virt.Event, asked <-chan error) (gone bool, err error) {
 	poll := time.NewTicker(time.Second) // for events that a lost connection took with it
 	defer poll.Stop()
 	for {
 		select {
 		case e, open := <-events:
-			if open && e.ID == id && e.Kind == virt.EventState && !e.State.Live() {
-				return nil
+			if !open {
+				return false, nil
 			}
-			if open {
-				continue
+			if e.ID == id && e.Kind == virt.EventState && !e.State.Live() {
+				return true, nil
+			}
+		case err := <-asked:
+			if errors.Is(err, virt.ErrConflict) { // it went before we could ask
+				return true, nil
+			}
+			if errors.Is(err, virt.ErrNotFound) {
+				return false, err
 			}
 		case <-poll.C:
 			if g, err := d.Get(ctx, id); err == nil && !g.State.Live() {
-				return nil
+				return true, nil
 			}
-			continue
 		}
-		break // the grace is over
 	}
-	if ctx.Err() != nil {
-		return fail(op, id.String(), ctx.Err())
-	}
-	err := d.Kill(ctx, id)
-	if errors.Is(err, virt.ErrConflict) { // it had just gone by itself
-		return nil
-	}
-	return err
 }
 
 // askToPowerOff tries every way a guest may listen to. That none was open is no error: the grace decides.
@@ -147,6 +170,9 @@ func (d *Driver) askToPowerOff(dom *lv.Domain) error {
 		if err := dom.Resume(); err != nil {
 			d.cfg.Log.Debug("resume to power off", "error", err)
 		}
+	}
+	if err := dom.AgentSetResponseTimeout(agentTimeout, 0); err != nil {
+		d.cfg.Log.Debug("bound the agent's answer", "error", err)
 	}
 	if err := dom.ShutdownFlags(lv.DOMAIN_SHUTDOWN_GUEST_AGENT | lv.DOMAIN_SHUTDOWN_ACPI_POWER_BTN); err != nil {
 		d.cfg.Log.Debug("ask to power off", "error", err)

@@ -17,7 +17,7 @@ const agentTimeout = 3 // seconds a guest agent has for one answer
 
 // Get reads one guest from libvirt.
 func (d *Driver) Get(ctx context.Context, id virt.ID) (virt.Guest, error) {
-	g, err := on(ctx, d, id, func(dom *lv.Domain) (virt.Guest, error) {
+	g, err := on(ctx, d, virt.ID{}, id, func(dom *lv.Domain) (virt.Guest, error) {
 		_, k, err := readDomain(dom)
 		if err != nil {
 			return virt.Guest{}, err
@@ -119,7 +119,7 @@ func (d *Driver) Addresses(ctx context.Context, id virt.ID) (map[string][]string
 	case <-ctx.Done():
 		return nil, fail(op, id.String(), ctx.Err())
 	}
-	all, err := on(ctx, d, id, func(dom *lv.Domain) (map[string][]string, error) {
+	all, err := on(ctx, d, virt.ID{}, id, func(dom *lv.Domain) (map[string][]string, error) {
 		if err := dom.AgentSetResponseTimeout(agentTimeout, 0); err != nil {
 			return nil, err
 		}

@@ -38,14 +38,16 @@ func churn(dir, image string) {
 		for j := range 3 {
 			id := virt.ID{byte(i >> 8), byte(i), byte(j), 15: 1}
 			copy(id[4:], suffix())
-			if _, err = s.Create(ctx, id, name, 0); err != nil {
-				break
-			}
-			if j == 1 {
+			_, err = s.Create(ctx, id, name, 0)
+			if err == nil && j == 1 {
 				err = s.Delete(ctx, id)
 			}
 			if err == nil && j == 2 {
 				err = s.Grow(ctx, id, "vda", 8<<20)
+			}
+			if err != nil {
+				fmt.Println(err)
+				return
 			}
 		}
 	}
