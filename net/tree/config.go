@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"strings"
 	"time"
 
 	"decenter/net/frame"
@@ -48,9 +49,7 @@ func (c *Config) fill() {
 	if c.EchoLost <= 0 {
 		c.EchoLost = 3
 	}
-	if len(c.Name) > frame.MaxName {
-		c.Name = c.Name[:frame.MaxName]
-	}
+	c.Name = strings.ToValidUTF8(c.Name[:min(len(c.Name), frame.MaxName)], "")
 }
 
 // Our limits.
@@ -64,9 +63,10 @@ const (
 	firstMACs     = 16 // object index of the first MACs; those below hold links
 
 	housekeeping = 5 * time.Second
-	refresh      = 5 * time.Minute  // an origin sends its objects anew
-	maxAge       = 15 * time.Minute // an object that was not is dropped
-	nearDeath    = time.Minute      // before maxAge: not sent and not taken any more
+	refresh      = 5 * time.Minute       // an origin sends its objects anew
+	maxAge       = 15 * time.Minute      // an object that was not is dropped
+	nearDeath    = time.Minute           // before maxAge: not sent and not taken any more
+	computePause = 10 * time.Microsecond // per satellite, between two computations: one takes about a third of that
 	reflood      = 100 * time.Millisecond
 	redump       = 2 * time.Second // between two whole transfers for unequal digests
 	crowdHold    = 5 * time.Second // a port stays shut so long after two neighbours were heard on it

@@ -77,19 +77,20 @@ type Core struct {
 	topo  topology
 
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
-	resumeBy   time.Duration
-	resumeSoon time.Duration // once one neighbour has caught up: when to wait no longer for the others
-	restart    bool          // own objects or links may have changed
-	recompute  bool          // the graph changed
-	deadline   time.Duration
-	housekeep  time.Duration
-	emitted    map[PortID]bool
-	reaffirm   map[PortID]bool // gates to tell the caller even if we told them before
-	events     []Event
-	changed    bool
-	flush      bool
-	counters   Counters
-	broken     rule // tests only
+	resumeBy    time.Duration
+	resumeSoon  time.Duration // once one neighbour has caught up: when to wait no longer for the others
+	restart     bool          // own objects or links may have changed
+	recompute   bool          // the graph changed
+	computeNext time.Duration // not before
+	deadline    time.Duration
+	housekeep   time.Duration
+	emitted     map[PortID]bool
+	reaffirm    map[PortID]bool // gates to tell the caller even if we told them before
+	events      []Event
+	changed     bool
+	flush       bool
+	counters    Counters
+	broken      rule // tests only
 }
 
 // rule names a rule of gates.go that a test breaks to see that the checker notices.
@@ -273,9 +274,10 @@ func (c *Core) Ready() Effects {
 	if c.resumeBy > 0 {
 		c.caughtUp()
 	}
-	if c.recompute && c.resumeBy == 0 {
+	if c.recompute && c.resumeBy == 0 && c.now >= c.computeNext {
 		c.recompute = false
 		c.compute()
+		c.computeNext = c.now + time.Duration(len(c.topo.order))*computePause
 	}
 	c.steer()
 	c.tellState() // steering may have moved gates
@@ -344,6 +346,9 @@ func (c *Core) nextDeadline() time.Duration {
 		if c.resumeSoon > 0 {
 			at = min(at, c.resumeSoon)
 		}
+	}
+	if c.recompute && c.resumeBy == 0 {
+		at = min(at, c.computeNext)
 	}
 	if by := c.want.since + c.cfg.Grace; by > c.now && c.resumeBy == 0 {
 		at = min(at, by)

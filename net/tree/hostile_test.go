@@ -11,7 +11,7 @@ import (
 func FuzzInput(f *testing.F) {
 	var seen [][]byte
 	w := ring(1, 3)
-	w.tap = func(b []byte) { seen = append(seen, b) }
+	w.drop = func(b []byte) bool { seen = append(seen, b); return false }
 	w.startAll()
 	w.run(300 * time.Millisecond)
 	for i := 0; i < len(seen); i += 1 + len(seen)/40 {

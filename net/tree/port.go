@@ -70,10 +70,11 @@ type port struct {
 	proof int // how many echoes in a row make the cable count
 
 	// Flooding. pending: not yet acknowledged, and when last sent (0: not yet).
-	pending  map[frame.Key]time.Duration
-	acks     []frame.Ack
-	floodDue time.Duration // when something of pending is due; 0: nothing
-	sync     agreement
+	pending   map[frame.Key]time.Duration
+	acks      []frame.Ack
+	floodDue  time.Duration // when something of pending is due; 0: nothing
+	floodNext time.Duration // not before
+	sync      agreement
 }
 
 // usable tells whether the adjacency may carry the tree: both engines hear one another and the data path works.

@@ -8,10 +8,11 @@ import (
 	"decenter/net/frame"
 )
 
-// floodBurst bounds the Flood frames that one Ready sends on one port; the rest follows a little later.
+// A port sends at most floodBurst Floods at once and then pauses, so that what changes often in a burst is sent
+// in its last version only.
 const (
 	floodBurst = 8
-	floodPause = 2 * time.Millisecond
+	floodPause = time.Millisecond
 )
 
 // transmit adds what the port has to send.
@@ -25,6 +26,11 @@ func (c *Core) transmit(p *port, out []Transmit) []Transmit {
 		out = append(out, Transmit{p.id, frame.Echo{Session: p.session, Serial: p.echo.asked}.Append(nil, h)})
 	}
 	if p.twoWay && (len(p.acks) > 0 || p.floodDue > 0 && c.now >= p.floodDue) {
+		if c.now < p.floodNext {
+			p.floodDue = p.floodNext
+			return out
+		}
+		p.floodNext = c.now + floodPause
 		out = c.flood(p, out)
 	}
 	return out

@@ -25,8 +25,8 @@ type world struct {
 	delay, slow time.Duration // every frame takes delay and up to slow more: they overtake one another
 	interrupt   float64       // how likely a satellite is killed or stopped in the middle of applying Effects
 	broken      rule
-	steps       int          // gate changes checked
-	tap         func([]byte) // sees every frame sent
+	steps       int                 // gate changes checked
+	drop        func(b []byte) bool // sees every frame sent, and may take it away
 	log         []string
 }
 
@@ -216,8 +216,8 @@ func (n *node) send(port PortID, b []byte) {
 }
 
 func (w *world) carry(c *wire, from int, to *node, port PortID, b []byte) {
-	if w.tap != nil {
-		w.tap(b)
+	if w.drop != nil && w.drop(b) {
+		return
 	}
 	copies := 1
 	if w.dup > 0 && w.rng.Float64() < w.dup {
