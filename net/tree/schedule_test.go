@@ -171,7 +171,7 @@ func schedules(first, count uint64, done func(seed uint64, w *world, err error))
 	wg.Wait()
 }
 
-var schedulesFlag = flag.Uint64("schedules", 1500, "random schedules to run, from seed 1")
+var schedulesFlag = flag.Uint64("schedules", 1000, "random schedules to run, from seed 1")
 
 // Whatever happens to engines, cables and frames, open cables never form a loop, and in peace they span.
 func TestNoScheduleLoopsAndAllHeal(t *testing.T) {
