@@ -55,7 +55,8 @@ func (r *Runner) console(ctx context.Context, ref string, idle time.Duration) er
 // serial is an open serial line being copied both ways.
 type serial struct {
 	rw     io.ReadWriteCloser
-	unsent chan []byte   // to the guest
+	unsent chan []byte   // to the guest; closed by close
+	sent   chan struct{} // closed once nothing more is sent
 	heard  chan struct{} // has one when the guest said or took something
 	over   chan struct{} // closed once the guest's side ended
 	err    error         // why, after over
@@ -66,31 +67,42 @@ type serial struct {
 // attach begins to copy. Both goroutines end once the line is closed, which happens when ctx ends.
 func attach(ctx context.Context, rw io.ReadWriteCloser, out io.Writer) *serial {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &serial{rw: rw, unsent: make(chan []byte, maxUnsent), heard: make(chan struct{}, 1), over: make(chan struct{}), cancel: cancel}
+	l := &serial{rw: rw, unsent: make(chan []byte, maxUnsent), sent: make(chan struct{}), heard: make(chan struct{}, 1), over: make(chan struct{}), cancel: cancel}
 	l.stop = context.AfterFunc(ctx, func() { _ = rw.Close() })
 	go l.send(ctx)
 	go l.receive(out)
 	return l
 }
 
-// close detaches, and waits for the last of the output as long as the other side is alive.
+// close detaches: the guest gets what was typed and the screen what it said, as far as both still take it.
 func (l *serial) close() {
+	patience, done := context.WithTimeout(context.Background(), closePatience)
+	defer done()
+	close(l.unsent) // keyboard and pipe, which fill it, have returned
+	select {
+	case <-l.sent:
+	case <-l.over:
+	case <-patience.Done():
+	}
 	if l.stop() {
 		_ = l.rw.Close()
 	}
 	l.cancel()
-	t := time.NewTimer(closePatience)
-	defer t.Stop()
 	select {
 	case <-l.over:
-	case <-t.C:
+	case <-patience.Done():
 	}
 }
 
+// send gives the guest what is typed until there is no more, or the line is closed.
 func (l *serial) send(ctx context.Context) {
+	defer close(l.sent)
 	for {
 		select {
-		case b := <-l.unsent:
+		case b, ok := <-l.unsent:
+			if !ok {
+				return
+			}
 			if _, err := l.rw.Write(b); err != nil {
 				return // the reading side finds out why
 			}

@@ -142,8 +142,9 @@ func TestOverRealSSH(t *testing.T) {
 		shown.await(t, "leaves it")
 		types(t, keyboard, "hostname\r")
 		shown.await(t, "web-1\r\n"+apitest.Prompt)
-		types(t, keyboard, "\x03\x1dq") // Ctrl-C is the guest's
+		types(t, keyboard, "nonsense\x03\x1dq") // Ctrl-C is the guest's
 		exitsSSH(t, session, 0)
+		shown.await(t, "nonsense^C\r\n")
 	})
 	t.Run("a serial console of a script", func(t *testing.T) {
 		session, keyboard, shown := beginSSH(t, client, "", "console web-1 idle:200ms")

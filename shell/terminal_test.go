@@ -291,3 +291,33 @@ func TestLineModeOfAScript(t *testing.T) {
 		t.Errorf("out %q, err %q", out.String(), errs.String())
 	}
 }
+
+// A guest that takes nothing and says nothing holds up neither the escape nor the end.
+func TestDeadGuestDoesNotHoldTheKeyboard(t *testing.T) {
+	ctx, c := world(t)
+	p := newPerson()
+	code := run(ctx, func() int { return Run(ctx, deadGuest{c}, "console web-1", p.streams, Options{}) })
+	p.await(t, "leaves it")
+	for range 2 * maxUnsent {
+		p.types(t, "x")
+	}
+	p.await(t, "\a") // what is too much is dropped, and said so
+	p.types(t, "\x1dq")
+	exits(t, code, 0)
+}
+
+// deadGuest is a constellation whose serial lines block, even when closed.
+type deadGuest struct{ api.Service }
+
+func (deadGuest) Console(ctx context.Context, _ string) (io.ReadWriteCloser, error) {
+	return deadLine{ctx}, nil
+}
+
+type deadLine struct{ ctx context.Context }
+
+func (l deadLine) Read([]byte) (int, error) { <-l.ctx.Done(); return 0, io.EOF }
+func (l deadLine) Write([]byte) (int, error) {
+	<-l.ctx.Done()
+	return 0, io.ErrClosedPipe
+}
+func (l deadLine) Close() error { return nil }

@@ -92,6 +92,9 @@ func (l *line) key(b byte) {
 	case '\r', '\n':
 		l.say("\r\n" + l.answer(string(l.typed)) + Prompt)
 		l.typed = nil
+	case 0x03: // Ctrl-C
+		l.typed = nil
+		l.say("^C\r\n" + Prompt)
 	case 0x7f, '\b':
 		if n := len(l.typed); n > 0 {
 			l.typed = l.typed[:n-1]
