@@ -19,7 +19,7 @@ func labCommand(ctx context.Context, args []string, s shell.Streams) int {
 		fmt.Fprintln(s.Err, "decenter lab:", err)
 		return api.ExitFailed
 	}
-	return lab.Main(ctx, args, lab.Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Binary: self, Ready: engineReady,
+	return lab.Main(ctx, args, lab.Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Binary: self, Ready: engineReady, Accel: labAccel,
 		Console: func(ctx context.Context, socket string) int { return labConsole(ctx, socket, s) }})
 }
 

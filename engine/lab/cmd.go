@@ -32,7 +32,8 @@ decenter lab satellite kill|start s2     power off, power on (start also starts 
 decenter lab satellite kill s2 --engine [--no-restart]   kill -9 its engine alone
 decenter lab satellite freeze|thaw s2    SIGSTOP, SIGCONT to all of it
 
-Flags: --dir FOLDER (default ` + DefaultDir + `), --json, --log LEVEL of the engines.
+Flags: --dir FOLDER (default ` + DefaultDir + `), --json, --log LEVEL of the engines,
+--accel auto|kvm|tcg (auto starts a guest once to see), --cache FOLDER that remembers what auto found.
 `
 
 // Env is what the command needs of the program around it.
@@ -44,12 +45,15 @@ type Env struct {
 	Ready func(ctx context.Context, socket string) error
 	// Console opens the console of the engine behind a socket.
 	Console func(ctx context.Context, socket string) int
+	// Accel finds out whether guests run with kvm or tcg, by the image of one, remembering it in a folder.
+	Accel func(ctx context.Context, image, cache string) string
 }
 
 // command is `decenter lab` at work.
 type command struct {
 	Env
 	dir, topology, log string
+	accel, cache       string
 	spacesuits         map[string]string
 	accounts           []string
 	json, engine, stay bool
@@ -91,6 +95,8 @@ func (c *command) parse(args []string) (verb string, err error) {
 	f.StringVar(&c.dir, "dir", DefaultDir, "")
 	f.StringVar(&c.topology, "topology", "ring:3", "")
 	f.StringVar(&c.log, "log", "info", "")
+	f.StringVar(&c.accel, "accel", "auto", "")
+	f.StringVar(&c.cache, "cache", "", "")
 	f.BoolVar(&c.json, "json", false, "")
 	f.BoolVar(&c.engine, "engine", false, "")
 	f.BoolVar(&c.stay, "no-restart", false, "")
@@ -174,17 +180,24 @@ func (c *command) do(ctx context.Context, verb string) (int, error) {
 
 func (c *command) tell(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
 
-func (c *command) options() (Options, error) {
+func (c *command) options(ctx context.Context) (Options, error) {
 	t, err := ParseTopology(c.topology)
+	if !slices.Contains([]string{"auto", "kvm", "tcg"}, c.accel) {
+		err = errors.Join(err, invalid("--accel %s: use auto, kvm or tcg", c.accel))
+	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.log) {
 		err = errors.Join(err, invalid("--log %s: use debug, info, warn or error", c.log))
 	}
-	return Options{Dir: c.dir, Topology: t, Spacesuits: c.spacesuits, Accounts: c.accounts, LogLevel: c.log,
+	// One guest tells for all satellites: they are one machine.
+	if image, ok := c.spacesuits["tiny"]; err == nil && ok && c.accel == "auto" {
+		c.accel = c.Accel(ctx, image, c.cache)
+	}
+	return Options{Dir: c.dir, Accel: c.accel, Topology: t, Spacesuits: c.spacesuits, Accounts: c.accounts, LogLevel: c.log,
 		Binary: c.Binary, Ready: c.Ready, Tell: c.tell}, err
 }
 
 func (c *command) up(ctx context.Context) error {
-	o, err := c.options()
+	o, err := c.options(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,7 +215,7 @@ func (c *command) up(ctx context.Context) error {
 
 // demo is up, the console of s1, and down, also when the console ends by a signal.
 func (c *command) demo(ctx context.Context) (code int, err error) {
-	o, err := c.options()
+	o, err := c.options(ctx)
 	if err != nil {
 		return 0, err
 	}

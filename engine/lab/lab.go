@@ -34,8 +34,9 @@ type Lab struct {
 	Topology Topology          `json:"topology"`
 	Accounts []string          `json:"accounts,omitempty"`
 	LogLevel string            `json:"log_level"`
+	Accel    string            `json:"accel"`
 	Holders  map[string]Holder `json:"holders"` // by satellite; of satellites that are off, what was
-	Cut      map[string]bool   `json:"cut"` // by port and satellite of the cable's first end
+	Cut      map[string]bool   `json:"cut"`     // by port and satellite of the cable's first end
 	// Owner is set in a demo: without it the lab is a leftover.
 	Owner *Process `json:"owner,omitempty"`
 
@@ -58,6 +59,7 @@ type Options struct {
 	Spacesuits map[string]string // name → image file
 	Accounts   []string
 	LogLevel   string
+	Accel      string // auto, kvm or tcg
 	Binary     string
 	// Bound makes the satellites end with this process, however it ends.
 	Bound bool
@@ -151,7 +153,7 @@ func Up(ctx context.Context, o Options) (l *Lab, err error) {
 	if err := free(o.Topology); err != nil {
 		return nil, err
 	}
-	l = &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, LogLevel: o.LogLevel, Binary: o.Binary,
+	l = &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, LogLevel: o.LogLevel, Accel: o.Accel, Binary: o.Binary,
 		Holders: map[string]Holder{}, Cut: map[string]bool{}}
 	if o.Bound {
 		me, err := identify(os.Getpid())

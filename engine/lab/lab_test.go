@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "lab" {
 		self, _ := os.Executable()
 		os.Exit(Main(context.Background(), os.Args[2:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Binary: self,
+			Accel: func(context.Context, string, string) string { return "tcg" },
 			Ready: DialReady, Console: func(context.Context, string) int { time.Sleep(time.Hour); return 0 }}))
 	}
 	if len(os.Args) > 3 && os.Args[1] == "engine" {

@@ -117,7 +117,7 @@ func (l *Lab) writeConfigs() error {
 		c := config.Default(name)
 		c.Data, c.Run, c.Net.BPF = p.data(), insideRun, insideBPF
 		c.Trust.Satellites, c.Trust.Accounts = ids, append(c.Trust.Accounts, l.Accounts...)
-		c.Log.Level = l.LogLevel
+		c.Log.Level, c.Virt.Accel = l.LogLevel, l.Accel
 		text, err := c.Append()
 		if err != nil {
 			return err
