@@ -1,0 +1,85 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"decenter/net/frame"
+)
+
+// maxControl is the longest control frame that is read.
+const maxControl = frame.HeaderLen + frame.MTU
+
+// ErrBusy: the device's queue is full; the frame is lost, as on a cable.
+var ErrBusy = errors.New("send queue is full")
+
+// Packet sends and receives control frames (frame.EtherType) on one device.
+type Packet struct {
+	fd   int
+	file *os.File
+	stop func() bool
+}
+
+// OpenPacket binds a packet socket to the device and joins the group address there, until Close. When ctx ends,
+// Receive returns. Control frames go before others in the device's queue.
+func OpenPacket(ctx context.Context, ifindex uint32) (*Packet, error) {
+	proto := uint16(frame.EtherType<<8&0xff00 | frame.EtherType>>8)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open packet socket: %w", err)
+	}
+	group := unix.PacketMreq{Ifindex: int32(ifindex), Type: unix.PACKET_MR_MULTICAST, Alen: 6}
+	copy(group.Address[:], frame.Group[:])
+	err = errors.Join(
+		unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &group),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, 7), // TC_PRIO_CONTROL
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: proto, Ifindex: int(ifindex)}))
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("open packet socket on device %d: %w", ifindex, err)
+	}
+	p := &Packet{fd: fd, file: os.NewFile(uintptr(fd), "packet")}
+	p.stop = context.AfterFunc(ctx, func() { p.file.SetReadDeadline(time.Unix(1, 0)) })
+	return p, nil
+}
+
+// Receive waits for a frame, whole from its destination address on. It ends with the context of OpenPacket and with
+// Close; unix.ENETDOWN means that the device is down for now.
+func (p *Packet) Receive() ([]byte, error) {
+	buf := make([]byte, maxControl+1)
+	n, err := p.file.Read(buf)
+	if err != nil {
+		return nil, fmt.Errorf("receive control frame: %w", err)
+	}
+	return buf[:n], nil
+}
+
+// Send puts a whole frame into the device's queue. It never waits.
+func (p *Packet) Send(b []byte) error {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("send control frame: %w", err)
+	}
+	var sent error
+	if err := conn.Control(func(fd uintptr) { _, sent = unix.Write(int(fd), b) }); err != nil {
+		return fmt.Errorf("send control frame: %w", err)
+	}
+	if errors.Is(sent, unix.EAGAIN) || errors.Is(sent, unix.ENOBUFS) {
+		sent = ErrBusy
+	}
+	if sent != nil {
+		return fmt.Errorf("send control frame: %w", sent)
+	}
+	return nil
+}
+
+// Close leaves the group and ends Receive.
+func (p *Packet) Close() error {
+	p.stop()
+	return p.file.Close()
+}
