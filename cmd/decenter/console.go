@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -33,36 +31,9 @@ func consoleOptions(env func(string) string) tui.Options {
 	return tui.Options{NoColor: env("NO_COLOR") != "", Version: buildVersion()}
 }
 
-// namesEvery is how old the names may be that Tab completes.
-const namesEvery = 10 * time.Second
-
-// language is the grammar, with completion of names that a search found a moment ago.
+// language is the grammar, with completion of names that are known at the moment.
 func language(ctx context.Context, svc api.Service) *shell.Language {
-	var items atomic.Pointer[[]api.Item]
-	go func() {
-		tick := time.NewTicker(namesEvery)
-		defer tick.Stop()
-		for {
-			if reply, err := svc.Search(ctx, api.Query{}); err == nil {
-				items.Store(&reply.Items)
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	return shell.NewLanguage(func(kind api.Kind) (names []string) {
-		if p := items.Load(); p != nil {
-			for _, it := range *p {
-				if kind == "*" || it.Kind == kind {
-					names = append(names, it.Name)
-				}
-			}
-		}
-		return names
-	})
+	return shell.NewLanguage(shell.NewKnown(ctx, svc).Names)
 }
 
 // sshConsole is the console of an ssh session.
@@ -70,17 +41,6 @@ func sshConsole(ctx context.Context, svc api.Service, screen sshd.Screen) tea.Mo
 	opt := consoleOptions(lookup(screen.Env))
 	opt.Context, opt.Width, opt.Height = ctx, screen.Width, screen.Height
 	return tui.New(svc, language(ctx, svc), opt)
-}
-
-// sshExec carries out one line of an ssh session.
-func sshExec(ctx context.Context, call sshd.Call) int {
-	s := shell.Streams{In: call.In, Out: call.Out, Err: call.Err}
-	if t := call.Terminal; t != nil {
-		s.InTerminal, s.OutTerminal, s.ErrTerminal = true, true, true
-		s.Width = func() int { w, _ := t.Size(); return w }
-		s.Look(lookup(call.Env))
-	}
-	return shell.Run(ctx, call.Service, call.Raw, s, shell.Options{})
 }
 
 // lookup reads variables of a session's environment.

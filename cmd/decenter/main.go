@@ -12,15 +12,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
-
-	"golang.org/x/term"
 
 	"decenter/engine/api"
 	"decenter/engine/rpc"
@@ -42,7 +38,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if keycmd.IsAskpass(os.Args, os.Getenv) {
-		return keycmd.Askpass(ctx, os.Args[1:], keyEnv())
+		return keycmd.Askpass(ctx, os.Args[1:], keycmd.OSEnv())
 	}
 	return shell.Main(ctx, os.Args[1:], shell.Program{
 		Name:    "decenter",
@@ -53,7 +49,7 @@ func run() int {
 			{Name: "engine", Summary: "the satellite's daemon", Run: engineCommand},
 			{Name: "lab", Summary: "a constellation on this machine", Run: labCommand},
 			{Name: "key", Summary: "Bitcoin keys: new, address, sign, verify", Run: func(ctx context.Context, args []string, _ shell.Streams) int {
-				return keycmd.Run(ctx, args, keyEnv())
+				return keycmd.Run(ctx, args, keycmd.OSEnv())
 			}},
 		},
 	}, shell.StdStreams(os.Getenv))
@@ -83,21 +79,4 @@ func dial(path string) (api.Service, error) {
 			Hint: "start one with `decenter engine`, or name its socket in " + socketEnv}
 	}
 	return rpc.DialUnix(path), nil
-}
-
-func keyEnv() keycmd.Env {
-	self, err := os.Executable()
-	if err != nil {
-		self = "decenter"
-	}
-	env := keycmd.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dice: rand.Reader, Now: time.Now, Self: self}
-	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
-		env.Password = func(prompt string) (string, error) {
-			fmt.Fprint(tty, prompt)
-			defer fmt.Fprintln(tty)
-			secret, err := term.ReadPassword(int(tty.Fd()))
-			return string(secret), err
-		}
-	}
-	return env
 }

@@ -22,6 +22,7 @@ import (
 	"decenter/engine/identity"
 	"decenter/engine/jobs"
 	"decenter/engine/radar"
+	"decenter/shell"
 	"decenter/shell/sshd"
 	"decenter/virt/libvirt"
 	"decenter/virt/qcow2"
@@ -89,7 +90,7 @@ func (s *satellite) open(ctx context.Context) (err error) {
 	}
 	s.engine, err = engine.New(engine.Config{
 		Name: s.cfg.Name, ID: s.id.Fingerprint(), Version: buildVersion(),
-		Guests: s.guests, Volumes: s.volumes, Fabric: fabricView{s.fabric}, Radar: s.radar, Journal: s.journal,
+		Guests: s.guests, Volumes: s.volumes, Fabric: s.fabric, Radar: s.radar, Journal: s.journal,
 		ImportDir: filepath.Join(s.cfg.Data, "spacesuits"),
 		Accel:     s.accel(ctx),
 		PeerTLS:   func(id string) (*tls.Config, error) { return s.id.TLS(func(have string) bool { return have == id }) },
@@ -157,7 +158,7 @@ func (s *satellite) serveSSH(ctx context.Context, g *errgroup.Group) error {
 		Listen: s.cfg.SSH.Listen, HostKey: s.id.Signer(), Version: buildVersion(), Log: s.log,
 		Allow: func(account string) bool { return slices.Contains(accounts, account) },
 		Open:  s.engine.Open,
-		Exec:  sshExec,
+		Exec:  shell.SSH,
 		TUI:   sshConsole,
 	})
 	if err != nil {

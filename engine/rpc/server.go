@@ -99,7 +99,9 @@ func serveConsole(ctx context.Context, open Open, b *connect.BidiStream[chunk, c
 	if err := b.Send(&chunk{}); err != nil {
 		return err
 	}
-	// The input side ends when the client goes, which ends ctx and with it b.Receive.
+	// The input side ends when the client goes, which ends ctx and with it b.Receive. Why it ended before that is
+	// what the client should hear; closing the line only makes the output side look up.
+	input := make(chan error, 1)
 	go func() {
 		defer con.Close()
 		for {
@@ -108,6 +110,7 @@ func serveConsole(ctx context.Context, open Open, b *connect.BidiStream[chunk, c
 				return
 			}
 			if _, err := con.Write(c.Data); err != nil {
+				input <- err
 				return
 			}
 		}
@@ -120,12 +123,18 @@ func serveConsole(ctx context.Context, open Open, b *connect.BidiStream[chunk, c
 				return err
 			}
 		}
-		if err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
-				return nil
-			}
-			return err
+		if err == nil {
+			continue
 		}
+		select {
+		case err := <-input:
+			return err
+		default:
+		}
+		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+			return nil
+		}
+		return err
 	}
 }
 

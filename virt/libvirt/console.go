@@ -112,8 +112,9 @@ func (l *line) drain(conn net.Conn) {
 
 func (l *line) set(c net.Conn) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.conn = c
+	l.mu.Unlock()
+	l.wakeAll() // whoever waits to write
 }
 
 func (l *line) wakeAll() {
@@ -130,11 +131,28 @@ func (l *line) await() <-chan struct{} {
 	return l.news
 }
 
+// connected gives the socket; a line that was just attached is given a moment to reach it.
+func (l *line) connected() net.Conn {
+	patience := time.NewTimer(dialTimeout)
+	defer patience.Stop()
+	for {
+		l.mu.Lock()
+		conn, news := l.conn, l.news
+		l.mu.Unlock()
+		if conn != nil {
+			return conn
+		}
+		select {
+		case <-news:
+		case <-patience.C:
+			return nil
+		}
+	}
+}
+
 // write sends input; ErrConflict where no process is there to take it.
 func (l *line) write(p []byte) (int, error) {
-	l.mu.Lock()
-	conn := l.conn
-	l.mu.Unlock()
+	conn := l.connected()
 	if conn == nil {
 		return 0, fmt.Errorf("%w: the guest does not run", virt.ErrConflict)
 	}
