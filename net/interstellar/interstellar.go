@@ -1,9 +1,9 @@
 // Package interstellar is the layer-2 network id that a vNIC carries in its MAC, so that it goes wherever the VM goes.
 //
-//	 bits  47..44     43..40  39..16     15..0
-//	      +----------+-------+----------+------------+
-//	      | id 27..24| 0 010 | id 23..0 | NIC number |
-//	      +----------+-------+----------+------------+
+//	bits  47..44     43..40  39..16     15..0
+//	     +----------+-------+----------+------------+
+//	     | id 27..24| 0 010 | id 23..0 | NIC number |
+//	     +----------+-------+----------+------------+
 //
 // 0010 is unicast and locally administered (IEEE 802 clause 8.4). Interstellar a1b2c3d, NIC 1: a2:1b:2c:3d:00:01.
 package interstellar

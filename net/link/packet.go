@@ -20,7 +20,6 @@ var ErrBusy = errors.New("send queue is full")
 
 // Packet sends and receives control frames (frame.EtherType) on one device.
 type Packet struct {
-	fd   int
 	file *os.File
 	stop func() bool
 }
@@ -43,7 +42,7 @@ func OpenPacket(ctx context.Context, ifindex uint32) (*Packet, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("open packet socket on device %d: %w", ifindex, err)
 	}
-	p := &Packet{fd: fd, file: os.NewFile(uintptr(fd), "packet")}
+	p := &Packet{file: os.NewFile(uintptr(fd), "packet")}
 	p.stop = context.AfterFunc(ctx, func() { p.file.SetReadDeadline(time.Unix(1, 0)) })
 	return p, nil
 }
@@ -55,6 +54,27 @@ func (p *Packet) Receive() ([]byte, error) {
 	n, err := p.file.Read(buf)
 	if err != nil {
 		return nil, fmt.Errorf("receive control frame: %w", err)
+	}
+	return buf[:n], nil
+}
+
+// Poll takes a frame that is already there; nil if there is none. It never waits.
+func (p *Packet) Poll() ([]byte, error) {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("poll for control frames: %w", err)
+	}
+	buf := make([]byte, maxControl+1)
+	var n int
+	var got error
+	if err := conn.Control(func(fd uintptr) { n, got = unix.Read(int(fd), buf) }); err != nil {
+		return nil, fmt.Errorf("poll for control frames: %w", err)
+	}
+	if errors.Is(got, unix.EAGAIN) {
+		return nil, nil
+	}
+	if got != nil {
+		return nil, fmt.Errorf("poll for control frames: %w", got)
 	}
 	return buf[:n], nil
 }

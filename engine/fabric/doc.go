@@ -1,0 +1,22 @@
+// Package fabric runs a satellite's part of the layer-2 fabric: it joins the tree's core (net/tree), the switch in the
+// kernel (net/datapath) and the machine's devices (net/link).
+//
+//	packet sockets ──frames──┐                       ┌──gates, flushes──▶ datapath (pinned)
+//	rtnetlink ──"changed"────┼──▶ Run: one goroutine ┼──control frames──▶ packet sockets
+//	clock ──────deadline─────┤     owns the core     ├──snapshot────────▶ STATE/promises
+//	Attach, Tree, … ─────────┘                       └──events──────────▶ log, Changed
+//
+// The effects of each step are applied in the order that the tree's proof asks for: closings, snapshot, sends, openings,
+// flush (tree.Effects).
+//
+// # Restart
+//
+// What is pinned forwards without us. New takes it over as it is; Run shows the core every port that was attached before,
+// sweeps those that are none any more, and lets the core go on from its snapshot. No gate moves for a restart. Snapshot and
+// pinned maps live together: where one is missing the other is not believed.
+//
+// # Files
+//
+//	STATE/promises    the core's snapshot, on a file system that a reboot empties, as it does the bpffs
+//	STATE/ports.json  how each port's device was before, for Uninstall
+package fabric

@@ -1,0 +1,400 @@
+package fabric
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"decenter/engine/api"
+	"decenter/net/frame"
+	"decenter/net/link"
+	"decenter/net/link/rig"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(rig.Main(m, map[string]func() int{"satellite": satellite, "uninstall": uninstall}))
+}
+
+// satellite is a process with nothing but a fabric. It answers each line on its input with a line of JSON.
+func satellite() int {
+	f, err := New(context.Background(), roleConfig())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		err := f.Run(context.Background())
+		fmt.Fprintln(os.Stderr, "run:", err)
+		os.Exit(1)
+	}()
+	out := json.NewEncoder(os.Stdout)
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		verb, arg, _ := strings.Cut(in.Text(), " ")
+		mac, _ := net.ParseMAC(arg)
+		var answer any
+		switch verb {
+		case "tree":
+			answer = f.Tree()
+		case "satellites":
+			answer = f.Satellites()
+		case "attach":
+			name, err := f.Attach(context.Background(), mac)
+			answer = fmt.Sprint(name, " ", err)
+		case "detach":
+			answer = fmt.Sprint(f.Detach(context.Background(), mac))
+		case "keep":
+			answer = fmt.Sprint(f.Keep(context.Background(), []net.HardwareAddr{mac}))
+		case "knows":
+			answer = f.Knows(mac)
+		}
+		_ = out.Encode(answer)
+	}
+	return 0
+}
+
+func uninstall() int {
+	if err := Uninstall(roleConfig()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func roleConfig() Config {
+	name := os.Getenv("NAME")
+	n, _ := strconv.Atoi(name[len(name)-1:])
+	return Config{Name: name, MAC: macOf(n), Priority: 32768, Host: "decenter0", BPF: rig.BPF(name), State: rig.Run(name),
+		Ports: link.Filter{Exclude: []string{"lan*"}},
+		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)).With("satellite", name)}
+}
+
+func macOf(n int) frame.MAC { return frame.MAC{0x06, 0xdc, 0, 0, 0, byte(n)} }
+
+// sat is a running satellite as the test holds it.
+type sat struct {
+	*testing.T
+	ns  rig.NS
+	cmd *exec.Cmd
+	in  *bufio.Writer
+	out *bufio.Scanner
+	log *bytes.Buffer
+}
+
+// ring makes n satellites, each cabled to the next and the last to the first: port "e" leads on, port "w" back.
+func ring(t *testing.T, n int) []*sat {
+	t.Helper()
+	var sats []*sat
+	for i := range n {
+		sats = append(sats, &sat{T: t, ns: rig.Namespace(t, fmt.Sprintf("dcdp-f%d", i+1)), log: &bytes.Buffer{}})
+	}
+	for i := range sats {
+		rig.Cable(t, sats[i].ns, "e", sats[(i+1)%n].ns, "w")
+	}
+	for _, s := range sats {
+		s.start()
+		t.Cleanup(func() {
+			s.kill()
+			if t.Failed() {
+				t.Logf("%s:\n%s", s.ns, s.log)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for _, s := range sats {
+			_ = s.role("uninstall").Run()
+		}
+	})
+	return sats
+}
+
+func (s *sat) role(role string) *exec.Cmd {
+	c := s.ns.Role(s, role, "NAME="+string(s.ns))
+	c.Stderr = s.log
+	return c
+}
+
+func (s *sat) start() {
+	s.Helper()
+	s.cmd = s.role("satellite")
+	in, err := s.cmd.StdinPipe()
+	if err != nil {
+		s.Fatal(err)
+	}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.in, s.out = bufio.NewWriter(in), bufio.NewScanner(out)
+	if err := s.cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *sat) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}
+
+// ask sends a line to the process and reads its answer.
+func (s *sat) ask(answer any, line string) {
+	s.Helper()
+	fmt.Fprintln(s.in, line)
+	if err := s.in.Flush(); err != nil {
+		s.Fatalf("%s: %v\n%s", s.ns, err, s.log)
+	}
+	if !s.out.Scan() {
+		s.Fatalf("%s: no answer: %v\n%s", s.ns, s.out.Err(), s.log)
+	}
+	if err := json.Unmarshal(s.out.Bytes(), answer); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *sat) tree() (t api.Tree) { s.Helper(); s.ask(&t, "tree"); return t }
+
+func (s *sat) text(line string) (answer string) { s.Helper(); s.ask(&answer, line); return answer }
+
+// settled waits until every satellite knows all of them, and the open cables are one fewer: a tree.
+func settled(t *testing.T, sats []*sat) time.Duration {
+	t.Helper()
+	start := time.Now()
+	var last []string
+	for time.Since(start) < 20*time.Second {
+		last = nil
+		good := true
+		for _, s := range sats {
+			tr := s.tree()
+			open := 0
+			for _, l := range tr.Links {
+				if l.Tree {
+					open++
+				}
+			}
+			last = append(last, fmt.Sprintf("%s: %d nodes, %d links, %d open", s.ns, len(tr.Nodes), len(tr.Links), open))
+			good = good && len(tr.Nodes) == len(sats) && open == len(sats)-1
+		}
+		if good && reaches(sats[0], sats[len(sats)/2], 1) {
+			return time.Since(start)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("no tree:\n%s", strings.Join(last, "\n"))
+	return 0
+}
+
+func target(n int) string { return macOf(n).LinkLocal().String() + "%decenter0" }
+
+func number(s *sat) int { n, _ := strconv.Atoi(string(s.ns[len(s.ns)-1:])); return n }
+
+func reaches(from, to *sat, seconds int) bool {
+	return from.ns.Command("ping", "-6", "-c1", "-W"+strconv.Itoa(seconds), target(number(to))).Run() == nil
+}
+
+// ping sends every interval while during does its work, and tells how many were sent and which were lost.
+func ping(t *testing.T, from, to *sat, interval time.Duration, during func()) (sent, lost, doubled int) {
+	t.Helper()
+	c := from.ns.Command("ping", "-6", "-n", "-i", fmt.Sprintf("%.3f", interval.Seconds()), target(number(to)))
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	during()
+	time.Sleep(200 * time.Millisecond)
+	c.Process.Signal(syscall.SIGINT)
+	c.Wait()
+	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(out.String())
+	if m == nil {
+		t.Fatalf("ping says:\n%s", out.String())
+	}
+	sent, _ = strconv.Atoi(m[1])
+	got, _ := strconv.Atoi(m[2])
+	if d := regexp.MustCompile(`\+(\d+) duplicates`).FindStringSubmatch(out.String()); d != nil {
+		doubled, _ = strconv.Atoi(d[1])
+	}
+	return sent, sent - got, doubled
+}
+
+const probe = 2 * time.Millisecond
+
+func TestKilledEngineLosesNoFrame(t *testing.T) {
+	sats := ring(t, 4)
+	t.Logf("a tree after %v", settled(t, sats).Round(time.Millisecond))
+	for _, victim := range sats { // root, leaf, and those between: whoever it is
+		sent, lost, doubled := ping(t, sats[0], sats[2], probe, func() {
+			time.Sleep(300 * time.Millisecond)
+			victim.kill()
+			time.Sleep(1500 * time.Millisecond)
+			victim.start()
+			time.Sleep(1500 * time.Millisecond)
+		})
+		t.Logf("%s killed and started: %d of %d lost", victim.ns, lost, sent)
+		if lost > 1 || doubled > 0 || sent < 500 { // the one under way when ping ends may be lost
+			t.Errorf("%s killed and started: %d of %d lost, %d doubled", victim.ns, lost, sent, doubled)
+		}
+		settled(t, sats)
+	}
+}
+
+func TestCutCableHeals(t *testing.T) {
+	sats := ring(t, 4)
+	settled(t, sats)
+	worst := time.Duration(0)
+	for i, s := range sats {
+		sent, lost, doubled := ping(t, sats[0], sats[2], probe, func() {
+			time.Sleep(300 * time.Millisecond)
+			rig.IP(t, "-n", string(s.ns), "link", "set", "e", "down")
+			time.Sleep(1500 * time.Millisecond)
+		})
+		gap := time.Duration(lost) * probe
+		worst = max(worst, gap)
+		t.Logf("cable %d cut: %d of %d lost, about %v", i+1, lost, sent, gap)
+		if gap > time.Second || doubled > 0 {
+			t.Errorf("cable %d cut: %d of %d lost, %d doubled", i+1, lost, sent, doubled)
+		}
+		rig.IP(t, "-n", string(s.ns), "link", "set", "e", "up")
+		settled(t, sats)
+	}
+	t.Logf("longest gap about %v", worst)
+}
+
+func TestFrozenEngineMakesNoLoop(t *testing.T) {
+	sats := ring(t, 4)
+	settled(t, sats)
+	for _, victim := range sats[:3] {
+		before := rx(sats)
+		sent, lost, doubled := ping(t, sats[0], sats[2], probe, func() {
+			victim.cmd.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(3 * time.Second)
+			victim.cmd.Process.Signal(syscall.SIGCONT)
+			time.Sleep(500 * time.Millisecond)
+		})
+		t.Logf("%s frozen for 3 s: %d of %d lost", victim.ns, lost, sent)
+		if lost > 1 || doubled > 0 {
+			t.Errorf("%s frozen: %d of %d lost, %d doubled", victim.ns, lost, sent, doubled)
+		}
+		settled(t, sats)
+		// A loop would show as frames without end: each probe and its answer cross at most eight ports.
+		if got := rx(sats) - before; got > uint64(sent)*20+5000 {
+			t.Errorf("%d frames came in for %d probes", got, sent)
+		}
+	}
+}
+
+// rx sums what all ports of all satellites received.
+func rx(sats []*sat) (n uint64) {
+	for _, s := range sats {
+		for _, p := range s.tree().Ports {
+			n += p.RX
+		}
+	}
+	return n
+}
+
+func TestVMsTalkAndTheTreeKnowsThem(t *testing.T) {
+	sats := ring(t, 3)
+	settled(t, sats)
+	a, b := net.HardwareAddr{0x02, 0, 0, 1, 0, 1}, net.HardwareAddr{0x02, 0, 0, 1, 0, 2}
+	for range 2 { // again is fine
+		if got := sats[0].text("attach " + a.String()); got != "dt020000010001 <nil>" {
+			t.Fatalf("attach says %q", got)
+		}
+	}
+	sats[1].text("attach " + b.String())
+	av, bv := sats[0].ns.Open(t, TapName(frame.MAC(a))), sats[1].ns.Open(t, TapName(frame.MAC(b)))
+	hello := append(append(slices.Clone(b), a...), append([]byte{0x88, 0xb6, 7}, make([]byte, 46)...)...)
+	carried := func() bool {
+		av.Send(t, hello)
+		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+			if got := bv.Receive(t, 100*time.Millisecond); bytes.Equal(got, hello) {
+				return true
+			}
+		}
+		return false
+	}
+	if !carried() {
+		t.Fatal("a frame from VM to VM was lost")
+	}
+	known := false
+	for range 100 {
+		if sats[2].ask(&known, "knows "+a.String()); known {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if !known {
+		t.Error("the third satellite does not know the first one's VM")
+	}
+	// Both engines are killed: VMs go on; started again, they know them.
+	sats[0].kill()
+	sats[1].kill()
+	if !carried() {
+		t.Error("a frame was lost after the engines were killed")
+	}
+	sats[0].start()
+	sats[1].start()
+	if got := sats[0].text("keep " + a.String()); got != "<nil>" || !carried() {
+		t.Errorf("kept tap: %s", got)
+	}
+	if got := sats[1].text("detach " + b.String()); got != "<nil>" {
+		t.Errorf("detach: %s", got)
+	}
+	if out := rig.IP(t, "-n", string(sats[1].ns), "-br", "link"); strings.Contains(out, tapPrefix+"02") {
+		t.Errorf("the tap is still there:\n%s", out)
+	}
+	sats[0].text("keep " + b.String())
+	if out := rig.IP(t, "-n", string(sats[0].ns), "-br", "link"); strings.Contains(out, TapName(frame.MAC(a))) || !strings.Contains(out, TapName(frame.MAC(b))) {
+		t.Errorf("keep did not exchange the taps:\n%s", out)
+	}
+	sats[1].text("attach " + b.String()) // the address is at two places now; nothing breaks
+}
+
+func TestUninstallLeavesTheMachineAsItWas(t *testing.T) {
+	s := &sat{T: t, ns: rig.Namespace(t, "dcdp-u1"), log: &bytes.Buffer{}}
+	far := rig.Namespace(t, "dcdp-u2")
+	rig.Cable(t, s.ns, "e", far, "w")
+	rig.IP(t, "-n", string(s.ns), "link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
+	state := func() string {
+		var all []link.Link
+		s.ns.Do(t, func() (err error) { all, err = link.List(); return err })
+		b, _ := json.MarshalIndent(all, "", " ")
+		return string(b)
+	}
+	time.Sleep(100 * time.Millisecond) // carrier
+	before := state()
+	s.start()
+	s.text("attach 02:00:00:01:00:01")
+	if during := state(); during == before || !strings.Contains(during, `"decenter0"`) {
+		t.Fatal("the check is blind: nothing changed while the engine ran")
+	}
+	for _, p := range s.tree().Ports {
+		if strings.HasPrefix(p.Name, "lan") {
+			t.Errorf("excluded device %s became a port", p.Name)
+		}
+	}
+	s.kill()
+	if err := s.role("uninstall").Run(); err != nil {
+		t.Fatalf("%v: %s", err, s.log)
+	}
+	if after := state(); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	for _, dir := range []string{rig.BPF("dcdp-u1"), rig.Run("dcdp-u1")} {
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", dir, err)
+		}
+	}
+}
