@@ -37,6 +37,8 @@ type Lab struct {
 	Accel    string            `json:"accel"`
 	Holders  map[string]Holder `json:"holders"` // by satellite; of satellites that are off, what was
 	Cut      map[string]bool   `json:"cut"`     // by port and satellite of the cable's first end
+	// Names tells that the folder of namespaces' names was mounted by us.
+	Names bool `json:"names"`
 	// Owner is set in a demo: without it the lab is a leftover.
 	Owner *Process `json:"owner,omitempty"`
 
@@ -166,6 +168,9 @@ func Up(ctx context.Context, o Options) (l *Lab, err error) {
 			return nil, err
 		}
 		l.lifeline = read
+	}
+	if l.Names, err = shareNames(); err != nil {
+		return nil, err
 	}
 	if err := l.save(); err != nil {
 		return nil, err
@@ -360,6 +365,9 @@ func (l *Lab) down() error {
 		if _, err := os.Stat(nsPath(name)); err == nil {
 			errs = append(errs, dropLinks(name), dropNS(name))
 		}
+	}
+	if l.Names {
+		errs = append(errs, unshareNames())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err // lab.json stays, for another try

@@ -51,6 +51,12 @@ func standIn(path string) {
 	os.Exit(1)
 }
 
+// netnsBefore tells whether somebody's `ip netns` had mounted the folder of names before any test.
+var netnsBefore = func() bool {
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	return strings.Contains(string(mounts), " "+netnsDir+" ")
+}()
+
 // traces is what a lab could leave on the machine: namespaces, mounts, processes, devices, files.
 func traces(t *testing.T, dir string) (left []string) {
 	t.Helper()
@@ -61,7 +67,7 @@ func traces(t *testing.T, dir string) (left []string) {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(string(mounts), "\n") {
-		if strings.Contains(line, "/decenter") {
+		if strings.Contains(line, "/decenter") || strings.Contains(line, " "+netnsDir+" ") && len(ns) == 0 && !netnsBefore {
 			left = append(left, "mount "+line)
 		}
 	}

@@ -7,18 +7,57 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
-const netnsDir = "/run/netns"
+const (
+	netnsDir  = "/run/netns"    // as ip-netns(8)
+	ownerMark = "decenter lab " // and the lab's folder: the alias of lo in each of its namespaces
+	panel     = "cables"        // the patch panel's namespace is decenter-cables; no satellite is called so
+	nsfsMagic = 0x6e736673      // NSFS_MAGIC, linux/magic.h
+)
 
 // nsName is the name under which `ip netns` knows a satellite.
 func nsName(satellite string) string { return "decenter-" + satellite }
 
 func nsPath(satellite string) string { return filepath.Join(netnsDir, nsName(satellite)) }
+
+// isNS tells whether a namespace is mounted on the file; a crash may leave the file alone.
+func isNS(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Type == nsfsMagic
+}
+
+// shareNames makes the folder of names what `ip netns` makes of it: a shared mount on itself. If that came later, by
+// somebody's `ip netns add`, it would cover our names, and they could not be removed any more.
+func shareNames() (made bool, err error) {
+	if err := os.MkdirAll(netnsDir, 0o755); err != nil {
+		return false, err
+	}
+	if unix.Mount("", netnsDir, "", unix.MS_SHARED|unix.MS_REC, "") == nil {
+		return false, nil
+	}
+	if err := unix.Mount(netnsDir, netnsDir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return false, fmt.Errorf("mount %s: %w", netnsDir, err)
+	}
+	return true, unix.Mount("", netnsDir, "", unix.MS_SHARED|unix.MS_REC, "")
+}
+
+// unshareNames undoes it where nobody else's name is there.
+func unshareNames() error {
+	names, err := os.ReadDir(netnsDir)
+	if err != nil || len(names) > 0 {
+		return nil
+	}
+	if err := unix.Unmount(netnsDir, 0); err != nil && err != unix.EINVAL && err != unix.EBUSY {
+		return fmt.Errorf("unmount %s: %w", netnsDir, err)
+	}
+	return nil
+}
 
 // onThread runs f on a thread of its own, which is thrown away: f may leave it in another namespace.
 func onThread(f func() error) error {
@@ -30,27 +69,129 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-// makeNS makes a satellite's network namespace, with loopback up.
-func makeNS(satellite string) error {
-	return onThread(func() error {
-		ns, err := netns.NewNamed(nsName(satellite))
-		if err != nil {
-			return fmt.Errorf("make network namespace %s: %w", nsName(satellite), err)
+// makeNS makes a network namespace with loopback up, marked as this lab's.
+func (l *Lab) makeNS(name string) error {
+	if err := shareNetnsDir(); err != nil {
+		return fmt.Errorf("make %s: %w", netnsDir, err)
+	}
+	path := nsPath(name)
+	// The file's text says whose it is until a namespace is mounted on it; O_EXCL makes it a claim.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o444)
+	if err != nil {
+		return fmt.Errorf("make network namespace %s: %w", nsName(name), err)
+	}
+	_, err = f.WriteString(ownerMark + l.Dir)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	err = onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
 		}
-		defer ns.Close()
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {
 			return err
 		}
-		return netlink.LinkSetUp(lo)
+		if err := errors.Join(netlink.LinkSetAlias(lo, ownerMark+l.Dir), netlink.LinkSetUp(lo)); err != nil {
+			return err
+		}
+		if name == panel { // cables do not speak
+			err := os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "")
 	})
+	if err != nil {
+		return fmt.Errorf("make network namespace %s: %w", nsName(name), err)
+	}
+	return nil
 }
 
-// dropNS removes a namespace's name; the kernel removes the namespace when nobody is in it any more.
-func dropNS(satellite string) error {
-	path := nsPath(satellite)
-	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && err != unix.EINVAL && err != unix.ENOENT {
-		return fmt.Errorf("unmount %s: %w", path, err)
+// shareNetnsDir makes /run/netns a shared mount of its own before anything is mounted in it, as ip-netns(8) does: done
+// later, by `ip netns add`, it would hide our names under copies of them, and they could not be removed.
+func shareNetnsDir() error {
+	if err := os.MkdirAll(netnsDir, 0o755); err != nil {
+		return err
+	}
+	err := unix.Mount("", netnsDir, "none", unix.MS_SHARED|unix.MS_REC, "")
+	if err != unix.EINVAL { // EINVAL: not a mount yet
+		return err
+	}
+	if err := unix.Mount(netnsDir, netnsDir, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	return unix.Mount("", netnsDir, "none", unix.MS_SHARED|unix.MS_REC, "")
+}
+
+// tidyNetnsDir removes /run/netns when nothing is left in it. ip-netns(8) makes it anew when it needs it.
+func tidyNetnsDir() {
+	if entries, err := os.ReadDir(netnsDir); err != nil || len(entries) > 0 {
+		return
+	}
+	if unix.Unmount(netnsDir, unix.UMOUNT_NOFOLLOW) != unix.EBUSY { // busy: somebody just began to use it
+		_ = os.Remove(netnsDir)
+	}
+}
+
+// owner tells the folder of the lab that a namespace belongs to; empty when it carries no lab's mark.
+func owner(name string) string {
+	if !isNS(nsPath(name)) {
+		text, err := os.ReadFile(nsPath(name))
+		dir, ok := strings.CutPrefix(string(text), ownerMark)
+		if err != nil || !ok {
+			return ""
+		}
+		return dir
+	}
+	h, err := handle(name)
+	if err != nil {
+		return ""
+	}
+	defer h.Close()
+	lo, err := h.LinkByName("lo")
+	if err != nil {
+		return ""
+	}
+	dir, ok := strings.CutPrefix(lo.Attrs().Alias, ownerMark)
+	if !ok {
+		return ""
+	}
+	return dir
+}
+
+// owned lists the namespaces that carry this lab's mark, whatever lab.json says.
+func (l *Lab) owned() (names []string) {
+	entries, _ := os.ReadDir(netnsDir)
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), nsName("")); ok && owner(name) == l.Dir {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// dropNS removes a namespace's devices, so that they are gone at once and not when the kernel gets to it, and its name.
+// One that is another lab's, or nobody's, stays.
+func (l *Lab) dropNS(name string) error {
+	path := nsPath(name)
+	if owner(name) != l.Dir {
+		return nil
+	}
+	if h, err := handle(name); err == nil && isNS(path) {
+		links, _ := h.LinkList()
+		for _, link := range links {
+			if link.Attrs().Name != "lo" {
+				_ = h.LinkDel(link) // its peer may have taken it along
+			}
+		}
+		h.Close()
+	}
+	for range 4 { // a crash may have left more than one mount
+		if unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW) != nil {
+			break
+		}
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -58,74 +199,12 @@ func dropNS(satellite string) error {
 	return nil
 }
 
-// dropLinks removes every device of a namespace, so that cables are gone at once and not when the kernel gets to it.
-func dropLinks(satellite string) error {
-	h, err := handle(satellite)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	links, err := h.LinkList()
-	if err != nil {
-		return err
-	}
-	for _, l := range links {
-		if l.Attrs().Name != "lo" {
-			_ = h.LinkDel(l) // its peer may have taken it along
-		}
-	}
-	return nil
-}
-
-// handle talks netlink inside a satellite's namespace.
-func handle(satellite string) (*netlink.Handle, error) {
-	ns, err := netns.GetFromPath(nsPath(satellite))
+// handle talks netlink inside a namespace.
+func handle(name string) (*netlink.Handle, error) {
+	ns, err := netns.GetFromPath(nsPath(name))
 	if err != nil {
 		return nil, err
 	}
 	defer ns.Close()
 	return netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
-}
-
-// run lays a cable, both ends up.
-func (c Cable) run() error {
-	a, err := netns.GetFromPath(nsPath(c.A))
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	b, err := netns.GetFromPath(nsPath(c.B))
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Namespace = c.APort, netlink.NsFd(a)
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: c.BPort, PeerNamespace: netlink.NsFd(b)}); err != nil {
-		return fmt.Errorf("lay the cable %s: %w", c, err)
-	}
-	return c.set(true)
-}
-
-func (c Cable) String() string { return c.A + " – " + c.B }
-
-// set plugs the cable in or out; both ends lose their carrier.
-func (c Cable) set(up bool) error {
-	return errors.Join(setLink(c.A, c.APort, up), setLink(c.B, c.BPort, up))
-}
-
-func setLink(satellite, port string, up bool) error {
-	h, err := handle(satellite)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	l, err := h.LinkByName(port)
-	if err != nil {
-		return fmt.Errorf("%s of %s: %w", port, satellite, err)
-	}
-	if up {
-		return h.LinkSetUp(l)
-	}
-	return h.LinkSetDown(l)
 }
