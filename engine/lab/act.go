@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"decenter/engine/api"
 )
@@ -22,7 +17,7 @@ type Status struct {
 	Holder    int      `json:"holder,omitempty"` // process number on this machine
 	SSH       int      `json:"ssh,omitempty"`    // port on 127.0.0.1
 	Socket    string   `json:"socket"`
-	Cables    []string `json:"cables"` // to whom; with "!" while cut
+	Cables    []string `json:"cables"` // to whom; with "!" while cut, "?" while silent
 }
 
 // Status tells every satellite, in order.
@@ -34,9 +29,9 @@ func (l *Lab) Status(ctx context.Context) []Status {
 			s.State, s.Holder, s.SSH = "on", h.Process.PID, h.SSH
 			if a, err := l.paths(name).tell(ctx, order{Do: "status"}); err == nil {
 				s.Engine = a.Engine
-			}
-			if h.Process.stopped() {
-				s.State = "frozen"
+				if a.Frozen {
+					s.State = "frozen"
+				}
 			}
 		}
 		for _, c := range l.Topology.Cables {
@@ -49,32 +44,11 @@ func (l *Lab) Status(ctx context.Context) []Status {
 			default:
 				continue
 			}
-			if l.Cut[c.APort+c.A] {
-				other += "!"
-			}
-			s.Cables = append(s.Cables, other)
+			s.Cables = append(s.Cables, other+map[CableState]string{CableCut: "!", CableSilent: "?"}[l.Cables[c.key()]])
 		}
 		all = append(all, s)
 	}
 	return all
-}
-
-// stopped tells whether the satellite's processes are frozen.
-func (p Process) stopped() bool {
-	pids, err := p.inside()
-	if err != nil {
-		return false
-	}
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		if i := slices.Index(text, ')'); i > 0 && i+2 < len(text) && text[i+2] == 'T' {
-			return true
-		}
-	}
-	return false
 }
 
 // find is a satellite that is on.
@@ -90,47 +64,14 @@ func (l *Lab) find(name string) (Holder, error) {
 	return h, nil
 }
 
-// Kill cuts a satellite's power: every process of it ends at once, its cables go dead, its disk stays.
+// Kill cuts a satellite's power: every process of it ends at once, its kernel forgets everything, its cables go dead at
+// the other ends too; its disk stays.
 func (l *Lab) Kill(name string) error {
 	h, err := l.find(name)
 	if err != nil {
 		return err
 	}
-	err = h.Process.kill(10 * time.Second)
-	for _, c := range l.Topology.Cables {
-		if c.A == name || c.B == name {
-			err = errors.Join(err, c.set(false))
-		}
-	}
-	return errors.Join(err, dropLocal(name, l.Topology))
-}
-
-// dropLocal removes the devices that a power cut would take: taps and the host port, all but the cables.
-func dropLocal(name string, t Topology) error {
-	h, err := handle(name)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	links, err := h.LinkList()
-	if err != nil {
-		return err
-	}
-	ports := []string{"lo"}
-	for _, c := range t.Cables {
-		if c.A == name {
-			ports = append(ports, c.APort)
-		}
-		if c.B == name {
-			ports = append(ports, c.BPort)
-		}
-	}
-	for _, l := range links {
-		if !slices.Contains(ports, l.Attrs().Name) {
-			_ = h.LinkDel(l) // the other end of a pair may be gone with the first
-		}
-	}
-	return nil
+	return errors.Join(l.unplug(name), h.Process.kill(), l.dropNS(name), l.lay(name))
 }
 
 // Start switches a satellite on, or its engine where only that is down.
@@ -145,21 +86,10 @@ func (l *Lab) Start(ctx context.Context, name string, ready func(ctx context.Con
 		if err := l.switchOn(name); err != nil {
 			return err
 		}
-		for _, c := range l.Topology.Cables {
-			other := l.Holders[c.A]
-			if c.A == name {
-				other = l.Holders[c.B]
-			}
-			if (c.A == name || c.B == name) && !l.Cut[c.APort+c.A] && other.Process.Alive() {
-				if err := c.set(true); err != nil {
-					return err
-				}
-			}
-		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	ctx, cancel := context.WithTimeoutCause(ctx, readyWait, errors.New("not ready within "+readyWait.String()))
 	defer cancel()
-	return ready(ctx, l.paths(name).socket())
+	return l.answers(ctx, name, ready)
 }
 
 // KillEngine ends the engine alone by SIGKILL; restart says whether it is started again after a second.
@@ -175,49 +105,35 @@ func (l *Lab) KillEngine(ctx context.Context, name string, restart bool) error {
 	return err
 }
 
-// Signal freezes (SIGSTOP) or thaws (SIGCONT) everything of a satellite but its holder and its kernel.
-func (l *Lab) Signal(name string, freeze bool) error {
-	h, err := l.find(name)
-	if err != nil {
+// Freeze stops (SIGSTOP) everything of a satellite but its holder and its kernel, at one moment; thaw lets it go on.
+func (l *Lab) Freeze(ctx context.Context, name string, freeze bool) error {
+	if _, err := l.find(name); err != nil {
 		return err
 	}
-	sig := unix.SIGCONT
+	do := "thaw"
 	if freeze {
-		sig = unix.SIGSTOP
+		do = "freeze"
 	}
-	pids, err := h.Process.inside()
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		err = errors.Join(err, ignoreGone(unix.Kill(pid, sig)))
-	}
+	_, err := l.paths(name).tell(ctx, order{Do: do})
 	return err
 }
 
-// SetCable cuts or mends every cable between two satellites.
-func (l *Lab) SetCable(a, b string, up bool) error {
+// SetCable makes every cable between two satellites whole, cut or silent.
+func (l *Lab) SetCable(a, b string, state CableState) error {
 	found := false
 	for _, c := range l.Topology.Cables {
 		if c.A == a && c.B == b || c.A == b && c.B == a {
 			found = true
-			if err := c.set(up); err != nil {
-				return err
+			if l.Cables[c.key()] = state; state == CableWhole {
+				delete(l.Cables, c.key())
 			}
-			l.Cut[c.APort+c.A] = !up
 		}
 	}
 	if !found {
 		return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no cable joins %s and %s", a, b), Hint: "`decenter lab status` lists them"}
 	}
-	return l.save()
-}
-
-// Inside gives the command line that runs another one in all of a satellite's namespaces.
-func (l *Lab) Inside(name string, args []string) ([]string, error) {
-	h, err := l.find(name)
-	if err != nil {
-		return nil, err
+	if err := l.save(); err != nil {
+		return err
 	}
-	return append([]string{"nsenter", "-t", strconv.Itoa(h.Process.PID), "-m", "-u", "-i", "-n", "-p", "--"}, args...), nil
+	return l.lay(a)
 }

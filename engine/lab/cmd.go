@@ -9,7 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -27,7 +27,7 @@ decenter lab status                      satellites, engines, ssh ports, cables
 decenter lab demo [--spacesuit NAME=FILE]  a ring of three with its console; gone when you leave
 decenter lab console s1                  the console of a satellite
 decenter lab exec s1 -- COMMAND …        a command inside a satellite
-decenter lab cable cut|mend s1 s2        pull a cable, plug it in
+decenter lab cable cut|mend s1 s2        pull a cable, plug it in; cut --silent loses frames but not the carrier
 decenter lab satellite kill|start s2     power off, power on (start also starts an engine that is down)
 decenter lab satellite kill s2 --engine [--no-restart]   kill -9 its engine alone
 decenter lab satellite freeze|thaw s2    SIGSTOP, SIGCONT to all of it
@@ -57,6 +57,7 @@ type command struct {
 	spacesuits         map[string]string
 	accounts           []string
 	json, engine, stay bool
+	silent             bool
 	rest               []string
 }
 
@@ -67,6 +68,11 @@ func Main(ctx context.Context, args []string, e Env) int {
 		fmt.Fprintln(e.Err, "decenter lab hold:", err)
 		return api.ExitFailed
 	}
+	// A reader of our words that went away must not end us half-way: writes fail, and that is all. Not ignored, because
+	// that would be inherited.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	c := &command{Env: e, spacesuits: map[string]string{}}
 	verb, err := c.parse(args)
 	if errors.Is(err, flag.ErrHelp) || verb == "help" {
@@ -100,6 +106,7 @@ func (c *command) parse(args []string) (verb string, err error) {
 	f.BoolVar(&c.json, "json", false, "")
 	f.BoolVar(&c.engine, "engine", false, "")
 	f.BoolVar(&c.stay, "no-restart", false, "")
+	f.BoolVar(&c.silent, "silent", false, "")
 	f.Func("spacesuit", "", func(s string) error {
 		name, path, ok := strings.Cut(s, "=")
 		if !ok {
@@ -150,6 +157,22 @@ func (c *command) do(ctx context.Context, verb string) (int, error) {
 	case "demo":
 		return c.demo(ctx)
 	}
+	if !slices.Contains([]string{"status", "console", "exec", "cable", "satellite"}, verb) {
+		return 0, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("no lab command %q", verb), Hint: "see `decenter lab help`"}
+	}
+	if err := needRoot(); err != nil {
+		return 0, err
+	}
+	if verb == "cable" || verb == "satellite" {
+		if _, err := Load(c.dir); err != nil { // lock would make the folder
+			return 0, err
+		}
+		unlock, err := lock(c.dir)
+		if err != nil {
+			return 0, err
+		}
+		defer unlock()
+	}
 	l, err := Load(c.dir)
 	if err != nil {
 		return 0, err
@@ -163,19 +186,11 @@ func (c *command) do(ctx context.Context, verb string) (int, error) {
 		}
 		return c.Console(ctx, l.paths(c.rest[0]).socket()), nil
 	case "exec":
-		return c.exec(ctx, l)
-	case "cable", "satellite":
-		unlock, err := lock(c.dir)
-		if err != nil {
-			return 0, err
-		}
-		defer unlock()
-		if verb == "cable" {
-			return 0, c.cable(l)
-		}
-		return 0, c.satellite(ctx, l)
+		return c.exec(l)
+	case "cable":
+		return 0, c.cable(l)
 	}
-	return 0, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("no lab command %q", verb), Hint: "see `decenter lab help`"}
+	return 0, c.satellite(ctx, l)
 }
 
 func (c *command) tell(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
@@ -231,8 +246,23 @@ func (c *command) demo(ctx context.Context) (code int, err error) {
 			c.tell("taken down; nothing is left")
 		}
 	}()
-	return c.Console(ctx, l.paths("s1").socket()), nil
+	left := make(chan int, 1)
+	go func() { left <- c.Console(ctx, l.paths("s1").socket()) }()
+	select {
+	case code = <-left:
+		return code, nil
+	case <-ctx.Done():
+	}
+	select { // a console that hangs must not keep us from taking the lab down
+	case code = <-left:
+		return code, nil
+	case <-time.After(leaveWait):
+		return 0, ctx.Err()
+	}
 }
+
+// leaveWait is how long a console may take to restore its terminal.
+const leaveWait = 3 * time.Second
 
 func (c *command) status(ctx context.Context, l *Lab) error {
 	all := l.Status(ctx)
@@ -254,40 +284,20 @@ func (c *command) status(ctx context.Context, l *Lab) error {
 		if s.SSH != 0 {
 			ssh = fmt.Sprint("127.0.0.1:", s.SSH)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Satellite, s.State, engine, ssh, strings.ReplaceAll(strings.Join(s.Cables, " "), "!", " (cut)"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Satellite, s.State, engine, ssh, strings.NewReplacer("!", " (cut)", "?", " (silent)").Replace(strings.Join(s.Cables, " ")))
 	}
 	return w.Flush()
 }
 
-// exec runs a command inside; its exit code is ours.
-func (c *command) exec(ctx context.Context, l *Lab) (int, error) {
-	if len(c.rest) < 2 {
-		return 0, &api.Error{Code: api.CodeInvalid, Message: "exec needs a satellite and a command", Hint: "decenter lab exec s1 -- ip link"}
-	}
-	args, err := l.Inside(c.rest[0], c.rest[1:])
-	if err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.In, c.Out, c.Err
-	// The terminal sends its Ctrl-C to both; what we are sent alone is passed on.
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-			return 128 + int(s.Signal()), nil
-		}
-		return exit.ExitCode(), nil
-	}
-	return 0, err
-}
-
 func (c *command) cable(l *Lab) error {
 	switch c.rest[0] {
-	case "cut", "mend":
-		return l.SetCable(c.rest[1], c.rest[2], c.rest[0] == "mend")
+	case "cut":
+		if c.silent {
+			return l.SetCable(c.rest[1], c.rest[2], CableSilent)
+		}
+		return l.SetCable(c.rest[1], c.rest[2], CableCut)
+	case "mend":
+		return l.SetCable(c.rest[1], c.rest[2], CableWhole)
 	}
 	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("cable cannot %q", c.rest[0]), Hint: "use cut or mend"}
 }
@@ -303,7 +313,7 @@ func (c *command) satellite(ctx context.Context, l *Lab) error {
 	case "start":
 		return l.Start(ctx, name, c.Ready)
 	case "freeze", "thaw":
-		return l.Signal(name, act == "freeze")
+		return l.Freeze(ctx, name, act == "freeze")
 	}
 	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("satellite cannot %q", c.rest[0]), Hint: "use kill, start, freeze or thaw"}
 }

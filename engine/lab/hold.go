@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -23,21 +24,26 @@ const (
 	restartAfter = time.Second // as systemd's RestartSec would be set
 	maxForwarded = 64          // ssh connections from outside at once
 	orderWait    = 5 * time.Second
+	acceptAgain  = 100 * time.Millisecond // out of file descriptors, say
 )
 
 // The files a holder inherits, by number.
 const (
 	fdSSH      = 3 // listener on the machine's loopback, made outside
-	fdLifeline = 4 // read end of a pipe; end of file means: end
+	fdWord     = 4 // read end of a pipe: goOn, or end of file when whoever started us died before we were written down
+	fdLifeline = 5 // pidfd of the process this lab ends with
 )
+
+const goOn = 'g'
 
 // order is what the holder's socket takes, one JSON object a connection, and answers with an answer.
 type order struct {
-	Do string `json:"do"` // status, engine-kill (stays down), engine-restart (kill -9, starts again), engine-start
+	Do string `json:"do"` // status, engine-kill (stays down), engine-restart (kill -9, starts again), engine-start, freeze, thaw
 }
 
 type answer struct {
 	Engine int    `json:"engine,omitempty"` // process number inside; 0: not running
+	Frozen bool   `json:"frozen,omitempty"`
 	Error  string `json:"error,omitempty"`
 }
 
@@ -45,6 +51,10 @@ type answer struct {
 func hold(dir, name string, lifeline bool, binary string) error {
 	if os.Getpid() != 1 {
 		return errors.New("`lab hold` is for the lab's own use")
+	}
+	var word [1]byte
+	if _, err := io.ReadFull(os.NewFile(fdWord, "word"), word[:]); err != nil || word[0] != goOn {
+		return errors.New("not told to go on")
 	}
 	p := paths{filepath.Join(dir, name)}
 	if err := p.view(name); err != nil {
@@ -54,7 +64,8 @@ func hold(dir, name string, lifeline bool, binary string) error {
 	go h.forward(os.NewFile(fdSSH, "ssh"))
 	if lifeline {
 		go func() {
-			_, _ = io.Copy(io.Discard, os.NewFile(fdLifeline, "lifeline"))
+			for !ended(fdLifeline, time.Hour) {
+			}
 			os.Exit(0) // and with process 1 all of them
 		}()
 	}
@@ -69,43 +80,50 @@ func hold(dir, name string, lifeline bool, binary string) error {
 // view gives this process's mount namespace what a satellite sees: its own /run, libvirt folders, proc, sysfs and
 // bpffs. Folders that the machine has not are covered by a tmpfs, so that none is left behind there.
 func (p paths) view(name string) error {
-	libvirt := p.virt()
-	mkdir := func(path string) error { return os.MkdirAll(path, 0o755) }
-	steps := []func() error{
-		func() error { return unix.Sethostname([]byte(name)) },
-		func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") },
-		func() error { return unix.Mount("proc", "/proc", "proc", 0, "") },
-		func() error { return unix.Mount("sysfs", "/sys", "sysfs", 0, "") },
-		func() error { return unix.Mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700") },
-		func() error { return unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755") },
-		func() error { return mkdir(insideRun) },
-		func() error { return unix.Mount(p.run(), insideRun, "", unix.MS_BIND, "") },
-		func() error { return mkdir("/run/libvirt") },
+	if err := unix.Sethostname([]byte(name)); err != nil {
+		return err
+	}
+	// What is mounted here stays here; what is unmounted on the machine goes here too.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("part from the machine's mounts: %w", err)
+	}
+	_ = unix.Unmount(netnsDir, unix.MNT_DETACH) // or we would keep the other satellites' kernels alive
+	type mount struct{ kind, from, to, data string }
+	steps := []mount{
+		{"proc", "proc", "/proc", ""},
+		{"sysfs", "sysfs", "/sys", ""},
+		{"bpf", "bpf", "/sys/fs/bpf", "mode=700"},
+		{"tmpfs", "tmpfs", "/run", "mode=755"},
+		{"", p.run(), insideRun, ""},
+		{"", "", "/run/libvirt", ""},
 	}
 	for _, d := range []string{"lib", "cache", "log"} {
-		steps = append(steps,
-			func() error { return unix.Mount("tmpfs", "/var/"+d, "tmpfs", 0, "mode=755") },
-			func() error { return mkdir("/var/" + d + "/libvirt") },
-			func() error {
-				return unix.Mount(filepath.Join(libvirt, d), "/var/"+d+"/libvirt", "", unix.MS_BIND, "")
-			})
+		steps = append(steps, mount{"tmpfs", "tmpfs", "/var/" + d, "mode=755"},
+			mount{"", filepath.Join(p.virt(), d), "/var/" + d + "/libvirt", ""})
 	}
-	steps = append(steps,
-		func() error { return unix.Mount(filepath.Join(libvirt, "etc"), "/etc/libvirt", "", unix.MS_BIND, "") },
-		func() error { return unix.Mount(filepath.Join(libvirt, "passwd"), "/etc/passwd", "", unix.MS_BIND, "") },
-		func() error { return unix.Mount(filepath.Join(libvirt, "group"), "/etc/group", "", unix.MS_BIND, "") },
-	)
-	for n, step := range steps {
-		if err := step(); err != nil {
-			return fmt.Errorf("step %d: %w", n, err)
+	for _, f := range []string{"passwd", "group"} {
+		steps = append(steps, mount{"", filepath.Join(p.virt(), f), "/etc/" + f, ""})
+	}
+	steps = append(steps, mount{"", filepath.Join(p.virt(), "etc"), "/etc/libvirt", ""})
+	for _, m := range steps {
+		// Only below a tmpfs of ours can a place be missing and be made.
+		if strings.HasPrefix(m.to, "/run/") || strings.HasPrefix(m.to, "/var/") {
+			if err := os.MkdirAll(m.to, 0o755); err != nil {
+				return err
+			}
+		}
+		flags := uintptr(0)
+		if m.kind == "" {
+			flags = unix.MS_BIND
+		}
+		if m.from == "" {
+			continue
+		}
+		if err := unix.Mount(m.from, m.to, m.kind, flags, m.data); err != nil {
+			return fmt.Errorf("mount %s on %s: %w", m.from, m.to, err)
 		}
 	}
-	// What a power cut left of sockets.
-	old, err := filepath.Glob(insideRun + "/*.sock")
-	for _, s := range old {
-		err = errors.Join(err, os.Remove(s))
-	}
-	return err
+	return nil
 }
 
 // holder keeps a satellite's daemons running.
@@ -116,6 +134,7 @@ type holder struct {
 
 	mu     sync.Mutex
 	keep   bool // start the engine when it ends
+	frozen bool // start nothing
 	engine int  // 0: not running
 	virt   int
 }
@@ -124,6 +143,9 @@ type holder struct {
 func (h *holder) daemons() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.frozen {
+		return nil
+	}
 	if h.virt == 0 {
 		path, args := hypervisor()
 		pid, err := h.spawn("libvirtd.log", path, args...)
@@ -133,7 +155,11 @@ func (h *holder) daemons() error {
 		h.virt = pid
 	}
 	if h.engine == 0 && h.keep {
-		pid, err := h.spawn("engine.log", h.binary, "engine", "--config", h.paths.config())
+		program := h.binary
+		if _, err := os.Stat(program); err != nil {
+			program = "/proc/self/exe" // ours, which may be hidden in here, or replaced
+		}
+		pid, err := h.spawn("engine.log", program, "engine", "--config", h.paths.config())
 		if err != nil {
 			return err
 		}
@@ -185,19 +211,25 @@ func (h *holder) reap() error {
 		select {
 		case <-child:
 			if h.collect() {
-				time.AfterFunc(restartAfter, func() {
-					select {
-					case h.started <- struct{}{}:
-					default:
-					}
-				})
+				h.later()
 			}
 		case <-h.started:
 			if err := h.daemons(); err != nil {
 				fmt.Fprintln(os.Stderr, "lab:", err)
+				h.later()
 			}
 		}
 	}
+}
+
+// later looks after the daemons after a while.
+func (h *holder) later() {
+	time.AfterFunc(restartAfter, func() {
+		select {
+		case h.started <- struct{}{}:
+		default:
+		}
+	})
 }
 
 // collect reaps whoever ended, and tells whether a daemon was among them.
@@ -226,7 +258,8 @@ func (h *holder) obey(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			return
+			time.Sleep(acceptAgain)
+			continue
 		}
 		_ = c.SetDeadline(time.Now().Add(orderWait))
 		var o order
@@ -251,6 +284,10 @@ func (h *holder) carryOut(o order) answer {
 		}
 	case "engine-start":
 		h.keep = true
+	case "freeze", "thaw":
+		a := h.freeze(o.Do == "freeze")
+		h.mu.Unlock()
+		return a
 	default:
 		h.mu.Unlock()
 		return answer{Error: "no order " + strconv.Quote(o.Do)}
@@ -275,7 +312,25 @@ func (h *holder) carryOut(o order) answer {
 		pid = h.engine
 		h.mu.Unlock()
 	}
-	return answer{Engine: pid}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return answer{Engine: pid, Frozen: h.frozen}
+}
+
+// freeze stops all of the satellite or lets it go on. h.mu is held.
+func (h *holder) freeze(on bool) answer {
+	sig := syscall.SIGCONT
+	if h.frozen = on; on {
+		sig = syscall.SIGSTOP
+	}
+	// From process 1, -1 is every other process of its namespace, and none can be made meanwhile (kill(2)).
+	if err := syscall.Kill(-1, sig); err != nil && err != syscall.ESRCH {
+		return answer{Error: err.Error()}
+	}
+	if !on {
+		h.later() // what should have been started meanwhile
+	}
+	return answer{Frozen: on}
 }
 
 // tell gives an order to a satellite's holder.
@@ -314,7 +369,8 @@ func (h *holder) forward(f *os.File) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			return
+			time.Sleep(acceptAgain)
+			continue
 		}
 		select {
 		case slots <- struct{}{}:

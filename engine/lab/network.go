@@ -32,33 +32,6 @@ func isNS(path string) bool {
 	return unix.Statfs(path, &st) == nil && st.Type == nsfsMagic
 }
 
-// shareNames makes the folder of names what `ip netns` makes of it: a shared mount on itself. If that came later, by
-// somebody's `ip netns add`, it would cover our names, and they could not be removed any more.
-func shareNames() (made bool, err error) {
-	if err := os.MkdirAll(netnsDir, 0o755); err != nil {
-		return false, err
-	}
-	if unix.Mount("", netnsDir, "", unix.MS_SHARED|unix.MS_REC, "") == nil {
-		return false, nil
-	}
-	if err := unix.Mount(netnsDir, netnsDir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return false, fmt.Errorf("mount %s: %w", netnsDir, err)
-	}
-	return true, unix.Mount("", netnsDir, "", unix.MS_SHARED|unix.MS_REC, "")
-}
-
-// unshareNames undoes it where nobody else's name is there.
-func unshareNames() error {
-	names, err := os.ReadDir(netnsDir)
-	if err != nil || len(names) > 0 {
-		return nil
-	}
-	if err := unix.Unmount(netnsDir, 0); err != nil && err != unix.EINVAL && err != unix.EBUSY {
-		return fmt.Errorf("unmount %s: %w", netnsDir, err)
-	}
-	return nil
-}
-
 // onThread runs f on a thread of its own, which is thrown away: f may leave it in another namespace.
 func onThread(f func() error) error {
 	done := make(chan error, 1)
