@@ -39,8 +39,13 @@ func (c constellation) at(m radar.Member) (api.Service, error) {
 // askAll puts a question to every live satellite, this one included. Who cannot be reached is as silent as who
 // does not answer.
 func askAll[T any](ctx context.Context, c constellation, ask func(context.Context, api.Service) (T, error)) (answers []radar.Answer[T], silent []string) {
+	return askFor(ctx, askWait, c, ask)
+}
+
+// askFor is askAll with another patience.
+func askFor[T any](ctx context.Context, wait time.Duration, c constellation, ask func(context.Context, api.Service) (T, error)) (answers []radar.Answer[T], silent []string) {
 	members := append([]radar.Member{c.e.cfg.Radar.Self()}, c.e.cfg.Radar.Peers()...)
-	all, late := radar.Ask(ctx, members, askWait, func(ctx context.Context, m radar.Member) (T, error) {
+	all, late := radar.Ask(ctx, members, wait, func(ctx context.Context, m radar.Member) (T, error) {
 		s, err := c.at(m)
 		if err != nil {
 			var zero T
@@ -127,14 +132,14 @@ func (c constellation) VM(ctx context.Context, ref string) (api.VM, error) {
 	return h.vm, err
 }
 
-// Create chooses the satellite. A name that a satellite which does not answer may have is not waited for: ids are
-// what VMs are told apart by.
+// Create chooses the satellite. A name that a satellite which does not answer may have is waited for until that one
+// should be known to be dead, and no longer: ids are what VMs are told apart by.
 func (c constellation) Create(ctx context.Context, r api.CreateRequest) (api.Job, error) {
 	if err := r.Check(); err != nil {
 		return api.Job{}, err
 	}
 	q := api.Query{}
-	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
+	answers, silent := askFor(ctx, nameWait, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
 	if err := ctx.Err(); err != nil {
 		return api.Job{}, err
 	}

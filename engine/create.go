@@ -61,7 +61,7 @@ func (e *Engine) create(ctx context.Context, account string, r api.CreateRequest
 	if r.Disk != 0 && r.Disk < suit.Size {
 		return api.Job{}, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("disk of %d bytes is smaller than the spacesuit's %d", r.Disk, suit.Size), Hint: "leave disk: away, or give more"}
 	}
-	if _, err := e.guest(ctx, r.Name); err == nil {
+	if _, err := e.known(ctx, r.Name); err == nil {
 		return api.Job{}, &api.Error{Code: api.CodeExists, Message: fmt.Sprintf("a VM %q is on %s already", r.Name, e.cfg.Name), Hint: "choose another name"}
 	} else if api.CodeOf(err) != api.CodeNotFound {
 		return api.Job{}, err
@@ -144,11 +144,18 @@ func (e *Engine) doCreate(ctx context.Context, p *jobs.Progress, spec virt.Spec,
 	if err = ctx.Err(); err != nil {
 		return err
 	}
-	if err = e.cfg.Guests.Define(ctx, spec); err != nil || r.Stopped {
+	if err = e.cfg.Guests.Define(ctx, spec); err != nil {
 		return err
 	}
+	e.guests.put(spec.ID, &virt.Guest{Spec: spec, State: virt.Stopped})
+	if r.Stopped {
+		return nil
+	}
 	p.Step("start", 3, 4)
-	return e.cfg.Guests.Start(ctx, spec.ID)
+	if err = e.cfg.Guests.Start(ctx, spec.ID); err == nil {
+		e.guests.put(spec.ID, &virt.Guest{Spec: spec, State: virt.Running})
+	}
+	return err
 }
 
 // undoCreate removes whatever there is of a VM that never came to be. It works on after ctx's end, within actWait.
@@ -174,6 +181,7 @@ func (e *Engine) erase(ctx context.Context, id virt.ID, macs []net.HardwareAddr)
 	} else if !absent(err) {
 		return err
 	}
+	e.guests.put(id, nil)
 	err := e.cfg.Volumes.Delete(ctx, id)
 	if absent(err) {
 		err = nil

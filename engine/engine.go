@@ -72,6 +72,7 @@ type Config struct {
 // Times and bounds of the engine.
 const (
 	askWait      = 1500 * time.Millisecond // for the slowest satellite's answer to any question
+	nameWait     = 5 * time.Second         // for its answer whether a name is taken; a dead one is known as such by then
 	actWait      = 30 * time.Second        // for undoing, once the job itself was cancelled
 	stopGrace    = 60 * time.Second        // for a guest to power off when asked
 	recoverRetry = time.Second
@@ -109,7 +110,7 @@ func New(cfg Config) (*Engine, error) {
 	e.life, e.endAll = context.WithCancel(context.Background())
 	e.metrics = newMetrics(e)
 	e.peers = newPeers(cfg)
-	e.guests = &guestCache{engine: e, extra: map[virt.ID]extra{}}
+	e.guests = &guestCache{engine: e, news: map[virt.ID]news{}, extra: map[virt.ID]extra{}}
 	var err error
 	e.jobs, err = jobs.New(cfg.Name, cfg.Journal, e.jobChanged, cfg.Now, cfg.Log)
 	if err != nil {

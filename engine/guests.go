@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -15,46 +16,133 @@ import (
 // Times of what is asked of guests.
 const (
 	listFresh   = 100 * time.Millisecond // a list of guests this young answers a search: typing asks at each key
+	listPatient = 250 * time.Millisecond // for a newer list, where there is an older one to answer from
+	listOld     = 10 * time.Second       // a list this old answers nothing
+	listWait    = 20 * time.Second       // for the hypervisor, which may be busy starting a guest
 	agentEvery  = 5 * time.Second        // between questions to the guests' agents
 	agentWait   = time.Second            // for one agent
 	agentAtOnce = 8
 )
 
-// guestCache spares the hypervisor: a list that is a moment old serves searches, and what only a guest's agent
-// knows is asked in the background. Nothing decides by it; acts ask the hypervisor.
+// guestCache spares the hypervisor, and searches its moods: a list that is a moment old serves them, an older one does
+// while the hypervisor is busy starting a guest, and what only a guest's agent knows is asked in the background. Nothing is
+// decided by it; acts ask the hypervisor about the one guest.
 type guestCache struct {
 	engine *Engine
 
-	mu    sync.Mutex
-	list  []virt.Guest
-	at    time.Time
-	extra map[virt.ID]extra
+	mu      sync.Mutex
+	list    []virt.Guest
+	at      time.Time     // when list was asked for; zero: never
+	changes uint64        // that are known of
+	seen    uint64        // changes when list was asked for; less than changes: list may be wrong
+	flight  chan struct{} // closed when the list under way is there; nil: none is
+	err     error         // of the last flight
+	news    map[virt.ID]news
+	extra   map[virt.ID]extra
+}
+
+// news is a guest as it became after list was asked for.
+type news struct {
+	change uint64      // its number
+	guest  *virt.Guest // nil: it is gone
 }
 
 // extra is what is known of a running guest beside what the hypervisor says.
 type extra struct{ addresses map[string][]string }
 
-// all gives the guests, at most listFresh old.
+// all gives the guests: as they are now or were at most listFresh ago, and while the hypervisor is busy as they were
+// at most listOld ago.
 func (c *guestCache) all(ctx context.Context) ([]virt.Guest, error) {
+	patience := time.NewTimer(listPatient)
+	defer patience.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.engine.cfg.Now()
-	if !c.at.IsZero() && now.Sub(c.at) < listFresh && now.Sub(c.at) >= 0 {
-		return c.list, nil
+	needed := c.changes
+	if c.seen == needed && c.age() < listFresh {
+		return c.merged(), nil
 	}
-	list, err := c.engine.cfg.Guests.List(ctx)
-	if err != nil {
-		return nil, apiError(err)
+	for {
+		if c.flight == nil {
+			c.flight = make(chan struct{})
+			go c.fetch(c.engine.cfg.Now(), c.changes, c.flight)
+		}
+		flight := c.flight
+		c.mu.Unlock()
+		late := false
+		select {
+		case <-ctx.Done():
+		case <-flight:
+		case <-patience.C:
+			late = true
+		}
+		c.mu.Lock()
+		switch {
+		case ctx.Err() != nil:
+			return nil, apiError(ctx.Err())
+		case late && c.age() < listOld:
+			return c.merged(), nil
+		case !late && c.err != nil:
+			return nil, c.err
+		case !late && c.seen >= needed:
+			return c.merged(), nil
+		}
 	}
-	c.list, c.at = list, c.engine.cfg.Now()
-	return list, nil
 }
 
-// stale makes the next list a fresh one.
+// age is how long ago the list was asked for. c.mu is held.
+func (c *guestCache) age() time.Duration {
+	if c.at.IsZero() {
+		return listOld
+	}
+	return c.engine.cfg.Now().Sub(c.at)
+}
+
+func (c *guestCache) fetch(began time.Time, changes uint64, flight chan struct{}) {
+	ctx, cancel := context.WithTimeout(c.engine.life, listWait)
+	defer cancel()
+	list, err := c.engine.cfg.Guests.List(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err = apiError(err); err == nil {
+		c.list, c.at, c.seen = list, began, changes
+		maps.DeleteFunc(c.news, func(_ virt.ID, n news) bool { return n.change <= changes })
+	}
+	c.flight = nil
+	close(flight)
+}
+
+// stale tells that something changed: a list that was asked for before is not to be believed.
 func (c *guestCache) stale() {
 	c.mu.Lock()
-	c.at = time.Time{}
+	c.changes++
 	c.mu.Unlock()
+}
+
+// put tells what became of one guest; nil is that it is gone.
+func (c *guestCache) put(id virt.ID, g *virt.Guest) {
+	c.mu.Lock()
+	c.changes++
+	c.news[id] = news{c.changes, g}
+	c.mu.Unlock()
+}
+
+// merged is the list with what is newer than it. c.mu is held.
+func (c *guestCache) merged() []virt.Guest {
+	if len(c.news) == 0 {
+		return c.list
+	}
+	all := make([]virt.Guest, 0, len(c.list)+len(c.news))
+	for _, g := range c.list {
+		if _, newer := c.news[g.ID]; !newer {
+			all = append(all, g)
+		}
+	}
+	for _, n := range c.news {
+		if n.guest != nil {
+			all = append(all, *n.guest)
+		}
+	}
+	return all
 }
 
 func (c *guestCache) addresses(id virt.ID) map[string][]string {
@@ -127,7 +215,6 @@ func (e *Engine) followGuests(ctx context.Context) error {
 			if !ok {
 				return ctx.Err()
 			}
-			e.guests.stale()
 			e.guestChanged(ctx, ev)
 		}
 	}
@@ -139,9 +226,11 @@ func (e *Engine) guestChanged(ctx context.Context, ev virt.Event) {
 		e.cfg.Log.Warn("the hypervisor does not answer")
 		return
 	case virt.EventSync:
+		e.guests.stale()
 		e.bus.Publish(api.Event{Kind: api.EventLost})
 		return
 	case virt.EventGone:
+		e.guests.put(ev.ID, nil)
 		e.bus.Publish(api.Event{Kind: api.EventVM, Gone: true, VM: &api.VM{ID: ev.ID.String(), Name: ev.Name, Satellite: e.cfg.Name}})
 		return
 	}
@@ -149,8 +238,10 @@ func (e *Engine) guestChanged(ctx context.Context, ev virt.Event) {
 	defer cancel()
 	g, err := e.cfg.Guests.Get(ctx, ev.ID)
 	if err != nil {
+		e.guests.stale()
 		return
 	}
+	e.guests.put(g.ID, &g)
 	vm := e.view(g)
 	e.bus.Publish(api.Event{Kind: api.EventVM, VM: &vm})
 }
@@ -207,16 +298,26 @@ func (e *Engine) vms(ctx context.Context) ([]api.VM, error) {
 
 // guest finds a VM of this satellite by name or id, as the hypervisor has it now.
 func (e *Engine) guest(ctx context.Context, ref string) (virt.Guest, error) {
-	if id, err := virt.ParseID(ref); err == nil {
-		g, err := e.cfg.Guests.Get(ctx, id)
-		return g, apiError(err)
-	}
-	list, err := e.cfg.Guests.List(ctx)
+	id, err := virt.ParseID(ref)
 	if err != nil {
-		return virt.Guest{}, apiError(err)
+		known, err := e.known(ctx, ref)
+		if err != nil {
+			return virt.Guest{}, err
+		}
+		id = known.ID
+	}
+	g, err := e.cfg.Guests.Get(ctx, id)
+	return g, apiError(err)
+}
+
+// known finds a VM of this satellite by name or id, as the last list has it.
+func (e *Engine) known(ctx context.Context, ref string) (virt.Guest, error) {
+	list, err := e.guests.all(ctx)
+	if err != nil {
+		return virt.Guest{}, err
 	}
 	for _, g := range list {
-		if g.Name == ref {
+		if g.Name == ref || g.ID.String() == ref {
 			return g, nil
 		}
 	}

@@ -93,8 +93,8 @@ func (e *Engine) self(vms []api.VM) api.Satellite {
 }
 
 func (l local) VM(ctx context.Context, ref string) (api.VM, error) {
-	g, err := l.e.guest(ctx, ref)
-	if api.CodeOf(err) == api.CodeNotFound && err != nil {
+	g, err := l.e.known(ctx, ref)
+	if err != nil && api.CodeOf(err) == api.CodeNotFound {
 		// A VM that is being created has no definition yet.
 		vms, verr := l.e.vms(ctx)
 		for _, v := range vms {
@@ -211,7 +211,7 @@ func (l local) Events(ctx context.Context, r api.EventsRequest, fn func(api.Even
 }
 
 func (l local) Console(ctx context.Context, ref string) (io.ReadWriteCloser, error) {
-	g, err := l.e.guest(ctx, ref)
+	g, err := l.e.known(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func engineCommand(ctx context.Context, args []string, s shell.Streams) int {
 	case *fingerprint:
 		err = printFingerprint(s.Out, cfg)
 	case *uninstall:
-		err = uninstallFabric(ctx, cfg)
+		err = uninstallFabric(cfg)
 	default:
 		err = runSatellite(ctx, cfg, logger(cfg.Log, s.Err))
 	}

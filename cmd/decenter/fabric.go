@@ -1,24 +1,25 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"path/filepath"
 
 	"decenter/engine/config"
 	"decenter/engine/fabric"
 	"decenter/engine/identity"
+	"decenter/net/frame"
+	"decenter/net/link"
 )
 
 // fabricConfig is the file's part of the fabric. What the tree promised is kept in the run folder, which lives as long as
 // the data path: until the next boot.
 func fabricConfig(cfg config.Config, id *identity.Identity, log *slog.Logger) fabric.Config {
-	return fabric.Config{Name: cfg.Name, MAC: id.MAC(), Priority: uint16(cfg.Net.Priority),
-		Include: cfg.Net.Include, Exclude: cfg.Net.Exclude, Host: cfg.Net.Host, BPFDir: cfg.Net.BPF,
-		StateFile: filepath.Join(cfg.Run, "tree"), Log: log}
+	return fabric.Config{Name: cfg.Name, MAC: frame.MAC(id.MAC()), Priority: uint16(cfg.Net.Priority),
+		Ports: link.Filter{Include: cfg.Net.Include, Exclude: cfg.Net.Exclude},
+		Host:  cfg.Net.Host, BPF: cfg.Net.BPF, State: filepath.Join(cfg.Run, "fabric"), Log: log}
 }
 
-func uninstallFabric(_ context.Context, cfg config.Config) error {
+func uninstallFabric(cfg config.Config) error {
 	id, err := identity.LoadOrCreate(cfg.Data)
 	if err != nil {
 		return err

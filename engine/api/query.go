@@ -2,8 +2,8 @@ package api
 
 // Query is a search: every word and every filter must hold. The zero Query finds everything.
 type Query struct {
-	// Words must each be part of the item's name, id, kind or an address, without regard to case. A word
-	// that is a kind's name (vm, spacesuit, satellite, job) limits the kind instead.
+	// Words must each be part of the item's name, kind or an address, or begin its id with four characters or more,
+	// without regard to case. A word that is a kind's name (vm, spacesuit, satellite, job) limits the kind instead.
 	Words   []string `json:"words,omitempty"`
 	Filters []Filter `json:"filters,omitempty"`
 	Limit   int      `json:"limit,omitempty"` // at most so many items from each satellite; 0: MaxItems

@@ -22,13 +22,16 @@ func Item(q api.Query, it api.Item) bool {
 	text := ""
 	for _, w := range q.Words {
 		w = strings.ToLower(w)
-		if k, ok := kinds[w]; ok && k == it.Kind {
+		if k, ok := kinds[w]; ok {
+			if k != it.Kind {
+				return false
+			}
 			continue
 		}
 		if text == "" {
 			text = haystack(it)
 		}
-		if !strings.Contains(text, w) {
+		if !strings.Contains(text, w) && !(len(w) >= idDigits && strings.HasPrefix(strings.ToLower(id(it)), w)) {
 			return false
 		}
 	}
@@ -40,19 +43,33 @@ func Item(q api.Query, it api.Item) bool {
 	return true
 }
 
+// idDigits are enough of an id's beginning to mean it. Elsewhere in an id a word is chance.
+const idDigits = 4
+
+func id(it api.Item) string {
+	switch {
+	case it.VM != nil:
+		return it.VM.ID
+	case it.Node != nil:
+		return it.Node.ID
+	case it.Job != nil:
+		return it.Job.ID
+	}
+	return ""
+}
+
 // haystack is all text a plain word is looked for in, a line each.
 func haystack(it api.Item) string {
 	all := []string{string(it.Kind), it.Name}
 	switch {
 	case it.VM != nil:
-		all = append(all, it.VM.ID)
 		for _, n := range it.VM.NICs {
 			all = append(append(all, n.MAC), n.Addresses...)
 		}
 	case it.Node != nil:
-		all = append(all, it.Node.ID, it.Node.Address)
+		all = append(all, it.Node.Address)
 	case it.Job != nil:
-		all = append(all, it.Job.ID, it.Job.Verb)
+		all = append(all, it.Job.Verb)
 	}
 	return strings.ToLower(strings.Join(all, "\n"))
 }

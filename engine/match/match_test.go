@@ -47,9 +47,19 @@ func TestWordsAndFilters(t *testing.T) {
 	}
 }
 
-func TestKindWordFindsNamesToo(t *testing.T) {
-	if !Item(api.Query{Words: []string{"job"}}, vm("cron-job-1")) {
-		t.Error("a VM named like a kind is not found by that word")
+func TestAKindWordLimitsTheKind(t *testing.T) {
+	if Item(api.Query{Words: []string{"job"}}, vm("cron-job-1")) {
+		t.Error("a VM was found among the jobs")
+	}
+}
+
+func TestAWordInsideAnIDIsChance(t *testing.T) {
+	node := api.Item{Kind: api.KindSatellite, Name: "s1", Node: &api.Satellite{ID: "SHA256:webWEBweb"}}
+	if Item(api.Query{Words: []string{"web"}}, node) {
+		t.Error("a satellite was found by letters of its fingerprint")
+	}
+	if !Item(api.Query{Words: []string{"sha256:web"}}, node) {
+		t.Error("a satellite was not found by the beginning of its fingerprint")
 	}
 }
 

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"decenter/engine/api"
+	"decenter/engine/lab"
+)
+
+// TestTranscripts plays what a person does, line by line, with the real program, real namespaces, libvirt and guests. Beside
+// testscript's own commands the scripts have:
+//
+//	until SECONDS PATTERN CMD …   runs CMD again and again until its output matches
+//	login                         makes a key and an ssh key, and sets ACCOUNT and SSH_ASKPASS
+//	satellites                    writes ssh's configuration, so that `ssh s1` goes to s1, whose key is known
+//	address VM                    sets ADDRESS and ADDRESS6 to where the VM answers
+//	losses FILE MOST              the ping whose output is in FILE lost at most MOST replies
+//	gone                          nothing of the lab is left on the machine
+func TestTranscripts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: a lab makes network namespaces")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(root, ".build/tiny.qcow2")
+	program := filepath.Join(root, ".build/decenter")
+	for _, need := range []string{image, program} {
+		if _, err := os.Stat(need); err != nil {
+			t.Skipf("%v: `go tool task setup build` makes it", err)
+		}
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join(root, "testdata/transcripts"),
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			bin := filepath.Join(e.WorkDir, "bin")
+			if err := os.MkdirAll(bin, 0o755); err != nil {
+				return err
+			}
+			dir := fmt.Sprintf("/var/tmp/decenter-transcript-%d", os.Getpid())
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TINY", image)
+			e.Setenv("CACHE", filepath.Join(root, ".build/cache"))
+			e.Setenv("LAB", dir)
+			e.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			e.Setenv("TERM", "dumb")
+			e.Defer(func() { _ = exec.Command(program, "lab", "down", "--dir", dir).Run() })
+			return os.Symlink(program, filepath.Join(bin, "decenter"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"until": until, "login": login, "satellites": satellites, "address": address, "losses": losses, "gone": gone,
+		},
+	})
+}
+
+// output runs a command in the script's environment.
+func output(ts *testscript.TestScript, args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := exec.Command(look(ts, args[0]), args[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.Getenv("WORK"), &out, &out
+	for _, name := range []string{"HOME", "PATH", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DECENTER_SOCKET", "TERM"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	err := cmd.Run()
+	return out.String(), err
+}
+
+func look(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path := filepath.Join(dir, name); filepath.IsAbs(path) {
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+		}
+	}
+	ts.Fatalf("%s is not in PATH", name)
+	return ""
+}
+
+func mustOutput(ts *testscript.TestScript, args ...string) string {
+	out, err := output(ts, args...)
+	if err != nil {
+		ts.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("use: until SECONDS PATTERN CMD …")
+	}
+	wait, err := time.ParseDuration(args[0] + "s")
+	ts.Check(err)
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	began := time.Now()
+	for {
+		out, _ := output(ts, args[2:]...)
+		if want.MatchString(out) != neg {
+			ts.Logf("after %.1f s:\n%s", time.Since(began).Seconds(), out)
+			return
+		}
+		if time.Since(began) > wait {
+			ts.Fatalf("not within %s s; last output:\n%s", args[0], out)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+func login(ts *testscript.TestScript, _ bool, _ []string) {
+	home := ts.Getenv("HOME")
+	mustOutput(ts, "decenter", "key", "new")
+	ts.Setenv("ACCOUNT", mustOutput(ts, "decenter", "key", "address"))
+	ts.Check(os.MkdirAll(filepath.Join(home, ".ssh"), 0o700))
+	mustOutput(ts, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(home, ".ssh/id_ed25519"))
+	ask := filepath.Join(home, "askpass")
+	mustOutput(ts, "decenter", "key", "askpass", ask)
+	ts.Setenv("SSH_ASKPASS", ask)
+	ts.Setenv("SSH_ASKPASS_REQUIRE", "force")
+}
+
+// status gives what `lab status` says.
+func status(ts *testscript.TestScript) (all []lab.Status) {
+	d := json.NewDecoder(strings.NewReader(mustOutput(ts, "decenter", "lab", "status", "--json", "--dir", ts.Getenv("LAB"))))
+	for d.More() {
+		var s lab.Status
+		ts.Check(d.Decode(&s))
+		all = append(all, s)
+	}
+	return all
+}
+
+func satellites(ts *testscript.TestScript, _ bool, _ []string) {
+	home := ts.Getenv("HOME")
+	var known, config strings.Builder
+	for _, s := range status(ts) {
+		key, err := os.ReadFile(filepath.Join(ts.Getenv("LAB"), s.Satellite, "data/satellite.pub"))
+		ts.Check(err)
+		fmt.Fprintf(&known, "%s %s", s.Satellite, key)
+		fmt.Fprintf(&config, "Host %s\n HostName 127.0.0.1\n Port %d\n HostKeyAlias %s\n", s.Satellite, s.SSH, s.Satellite)
+	}
+	fmt.Fprintf(&config, "Host *\n User %s\n IdentityFile %s/.ssh/id_ed25519\n IdentitiesOnly yes\n UserKnownHostsFile %s/.ssh/known_hosts\n StrictHostKeyChecking yes\n",
+		ts.Getenv("ACCOUNT"), home, home)
+	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/known_hosts"), []byte(known.String()), 0o600))
+	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/config"), []byte(config.String()), 0o600))
+}
+
+func address(ts *testscript.TestScript, _ bool, args []string) {
+	var it api.Item
+	ts.Check(json.Unmarshal([]byte(mustOutput(ts, "decenter", "--json", "vm", "name:"+args[0])), &it))
+	if it.VM == nil || len(it.VM.NICs) != 1 || len(it.VM.NICs[0].Addresses) == 0 {
+		ts.Fatalf("%s has no address yet", args[0])
+	}
+	ts.Setenv("ADDRESS", it.VM.NICs[0].Addresses[0])
+	var m [6]byte
+	_, err := fmt.Sscanf(it.VM.NICs[0].MAC, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5])
+	ts.Check(err)
+	ts.Setenv("ADDRESS6", fmt.Sprintf("fe80::%x:%xff:fe%02x:%x", uint16(m[0]^2)<<8|uint16(m[1]), m[2], m[3], uint16(m[4])<<8|uint16(m[5])))
+}
+
+var statistics = regexp.MustCompile(`([0-9]+) packets transmitted, ([0-9]+) (?:packets )?received`)
+
+func losses(ts *testscript.TestScript, neg bool, args []string) {
+	m := statistics.FindStringSubmatch(ts.ReadFile(args[0]))
+	if m == nil {
+		ts.Fatalf("%s is no ping's output:\n%s", args[0], ts.ReadFile(args[0]))
+	}
+	var sent, received, most int
+	_, err := fmt.Sscan(m[1]+" "+m[2]+" "+args[1], &sent, &received, &most)
+	ts.Check(err)
+	ts.Logf("lost %d of %d", sent-received, sent)
+	if lost := sent - received; (lost <= most) == neg || sent == 0 {
+		ts.Fatalf("lost %d of %d", lost, sent)
+	}
+}
+
+func gone(ts *testscript.TestScript, _ bool, _ []string) {
+	dir := ts.Getenv("LAB")
+	if _, err := os.Stat(dir); err == nil {
+		ts.Fatalf("%s is still there", dir)
+	}
+	if ns, _ := filepath.Glob("/run/netns/decenter-*"); len(ns) > 0 {
+		ts.Fatalf("namespaces are left: %v", ns)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	ts.Check(err)
+	if strings.Contains(string(mounts), dir) {
+		ts.Fatalf("mounts are left:\n%s", mounts)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	ts.Check(err)
+	for _, p := range all {
+		if text, _ := os.ReadFile(p); bytes.Contains(text, []byte(dir)) {
+			ts.Fatalf("a process is left: %q", text)
+		}
+	}
+}
