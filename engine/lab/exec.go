@@ -41,7 +41,7 @@ func (c *command) exec(l *Lab) (int, error) {
 		case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 			c.tell("decenter lab: %v", err)
 			return exitNotFound, nil
-		case errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOEXEC):
 			c.tell("decenter lab: %v", err)
 			return exitNoExec, nil
 		}

@@ -9,9 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,14 +25,25 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "lab" {
 		self, _ := os.Executable()
-		os.Exit(Main(context.Background(), os.Args[2:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Binary: self,
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		defer stop()
+		os.Exit(Main(ctx, os.Args[2:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Binary: self,
 			Accel: func(context.Context, string, string) string { return "tcg" },
-			Ready: DialReady, Console: func(context.Context, string) int { time.Sleep(time.Hour); return 0 }}))
+			Ready: DialReady, Console: stay}))
 	}
 	if len(os.Args) > 3 && os.Args[1] == "engine" {
 		standIn(os.Args[3])
 	}
 	os.Exit(m.Run())
+}
+
+// stay is a console that nobody leaves. It collects garbage, which must not be what keeps satellites alive.
+func stay(ctx context.Context, _ string) int {
+	for ctx.Err() == nil {
+		runtime.GC()
+		time.Sleep(20 * time.Millisecond)
+	}
+	return 0
 }
 
 // standIn is an engine that only listens, as a real one does.
