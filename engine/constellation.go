@@ -26,7 +26,7 @@ var _ api.Service = constellation{}
 func (e *Engine) Open(c api.Caller) api.Service { return constellation{e, c} }
 
 // local is this satellite's own part.
-func (c constellation) local() local { return local{c.e, c.caller} }
+func (c constellation) local() local { return local(c) }
 
 // at is one member's local view.
 func (c constellation) at(m radar.Member) (api.Service, error) {

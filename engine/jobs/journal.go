@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"decenter/engine/api"
 )
@@ -37,7 +38,7 @@ const (
 // OpenJournal opens or makes the file. Only one engine at a time can: a second one fails after lockWait.
 func OpenJournal(path string) (*Journal, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("%s is in use: is another engine running on this data folder?", path)
 	}
 	if err != nil {

@@ -19,6 +19,9 @@ const Namespace = "urn:decenter:vm:1"
 
 const agentChannel = "org.qemu.guest_agent.0" // the name the guest agent looks for
 
+// hostnameKey is where a guest that looks finds its VM's name (QEMU's fw_cfg; /sys/firmware/qemu_fw_cfg in Linux).
+const hostnameKey = "opt/decenter/hostname"
+
 // metadata is our element. Its prefix is written by hand, since encoding/xml makes none.
 type metadata struct {
 	XMLName xml.Name `xml:"urn:decenter:vm:1 vm"`
@@ -58,6 +61,9 @@ func encode(s virt.Spec, l layout) (string, error) {
 			SuspendToMem:  &libvirtxml.DomainPMPolicy{Enabled: "no"},
 			SuspendToDisk: &libvirtxml.DomainPMPolicy{Enabled: "no"},
 		},
+		SysInfo: []libvirtxml.DomainSysInfo{{FWCfg: &libvirtxml.DomainSysInfoFWCfg{
+			Entry: []libvirtxml.DomainSysInfoEntry{{Name: hostnameKey, Value: s.Name}},
+		}}},
 		Devices: devices(s, l),
 	}
 	if s.Accel == virt.KVM {
