@@ -6,18 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
-
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 
 	"decenter/engine/api"
 )
@@ -100,96 +93,10 @@ func Load(dir string) (*Lab, error) {
 	return l, nil
 }
 
-// trust refuses a folder that anybody but us could have filled: lab.json says what to run and to remove as root.
-func trust(dir string) error {
-	st, err := os.Lstat(dir)
-	if err != nil {
-		return err
-	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !st.IsDir() || !ok || int(sys.Uid) != os.Geteuid() || st.Mode().Perm()&0o022 != 0 {
-		return &api.Error{Code: api.CodeDenied, Message: dir + " is not a folder that only root can change", Hint: "choose another --dir"}
-	}
-	return nil
-}
-
-// save writes lab.json so that a reader finds the old or the new one.
-func (l *Lab) save() error {
-	text, err := json.MarshalIndent(l, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp := l.file() + ".new"
-	if err := os.WriteFile(tmp, append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, l.file())
-}
-
-// lockWait is how long a command waits for another one at work on the same lab.
-const lockWait = 20 * time.Second
-
-// lock makes changes to one folder happen one after another; the kernel frees it with the process.
-func lock(dir string) (unlock func(), err error) {
-	for end := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		if err := trust(dir); err != nil {
-			return nil, err
-		}
-		path := filepath.Join(dir, "lock")
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the folder went between two lines
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-			// `down` removes the file; a lock on one that has no name any more is none.
-			mine, err1 := f.Stat()
-			named, err2 := os.Stat(path)
-			if err1 == nil && err2 == nil && os.SameFile(mine, named) {
-				return func() { f.Close() }, nil
-			}
-		}
-		f.Close()
-		if time.Now().After(end) {
-			return nil, &api.Error{Code: api.CodeConflict, Message: "another `decenter lab` is at work in " + dir, Hint: "wait for it, or choose another --dir"}
-		}
-	}
-}
-
 // needRoot says so in time.
 func needRoot() error {
 	if os.Geteuid() != 0 {
 		return &api.Error{Code: api.CodeDenied, Message: "a lab needs root: it makes network namespaces and mounts", Hint: "use sudo"}
-	}
-	return nil
-}
-
-// checkDir refuses folders that a satellite would not see, or whose sockets' paths would be too long.
-func checkDir(dir string) error {
-	if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir || dir == "/" {
-		return invalid("the lab's folder %q must be a clean absolute path", dir)
-	}
-	// A symbolic link on the way could lead to a place that is hidden inside.
-	for up := dir; up != "/"; up = filepath.Dir(up) {
-		if real, err := filepath.EvalSymlinks(up); err == nil {
-			if real != up {
-				return invalid("the lab's folder %s goes through a symbolic link: use %s", dir, real+strings.TrimPrefix(dir, up))
-			}
-			break
-		}
-	}
-	for _, hidden := range []string{"/run", "/var/run", "/var/lib", "/var/cache", "/var/log", "/proc", "/sys"} {
-		if dir == hidden || strings.HasPrefix(dir, hidden+"/") {
-			return invalid("the lab's folder cannot be in %s: satellites have their own there", hidden)
-		}
-	}
-	if len(dir) > 80 {
-		return invalid("the lab's folder has %d characters: 80 at most, for its sockets", len(dir))
 	}
 	return nil
 }
@@ -241,23 +148,6 @@ func Up(ctx context.Context, o Options) (l *Lab, err error) {
 	}
 	l.Starting = false
 	return l, l.save()
-}
-
-// vacant refuses a folder that holds something else than a lab: `down` would remove it.
-func vacant(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() == "lab.json" || e.Name() == "lock" {
-			return nil
-		}
-	}
-	return &api.Error{Code: api.CodeConflict, Message: dir + " holds something that is no lab", Hint: "choose an empty or a new --dir"}
 }
 
 func (l *Lab) build(ctx context.Context, o Options) error {
@@ -389,100 +279,6 @@ func (l *Lab) leftover() bool {
 	return true
 }
 
-// switchOn gives a satellite a kernel that knows nothing (a new network namespace), plugs its cables in and starts its
-// holder. The holder waits for a word on a pipe, which it gets when it stands in lab.json: if we die before, so does it.
-func (l *Lab) switchOn(name string) error {
-	if err := errors.Join(l.dropNS(name), l.paths(name).powerUp()); err != nil {
-		return err
-	}
-	if err := errors.Join(l.makeNS(name), l.lay(name)); err != nil {
-		return err
-	}
-	ssh, err := listenSSH(name)
-	if err != nil {
-		return err
-	}
-	defer ssh.Close()
-	read, write, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer write.Close()
-	p, err := l.spawn(name, ssh, read)
-	if err != nil {
-		return fmt.Errorf("switch on %s: %w", name, err)
-	}
-	l.Holders[name] = Holder{p, ssh.Addr().(*net.TCPAddr).Port}
-	if err := l.save(); err != nil {
-		return err
-	}
-	_, err = write.Write([]byte{goOn})
-	return err
-}
-
-// spawn starts a holder in the satellite's network namespace. It takes word over.
-func (l *Lab) spawn(name string, ssh *net.TCPListener, word *os.File) (Process, error) {
-	defer word.Close()
-	log, err := os.OpenFile(filepath.Join(l.paths(name).log(), "holder.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return Process{}, err
-	}
-	defer log.Close()
-	sshFile, err := ssh.File()
-	if err != nil {
-		return Process{}, err
-	}
-	defer sshFile.Close()
-	cmd := exec.Command(l.Binary, "lab", "hold", l.Dir, name)
-	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
-	cmd.ExtraFiles = []*os.File{sshFile, word}
-	if l.Owner != nil {
-		fd, err := l.Owner.open()
-		if err != nil {
-			return Process{}, fmt.Errorf("the demo of this lab has ended: %w", err)
-		}
-		lifeline := os.NewFile(uintptr(fd), "owner")
-		defer lifeline.Close()
-		cmd.Args = append(cmd.Args, "--lifeline")
-		cmd.ExtraFiles = append(cmd.ExtraFiles, lifeline)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true,
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID}
-	// A child begins in the network namespace of the thread that makes it.
-	err = onThread(func() error {
-		ns, err := netns.GetFromPath(nsPath(name))
-		if err != nil {
-			return err
-		}
-		defer ns.Close()
-		if err := netns.Set(ns); err != nil {
-			return err
-		}
-		return cmd.Start()
-	})
-	if err != nil {
-		return Process{}, err
-	}
-	p, err := identify(cmd.Process.Pid)
-	go func() { _ = cmd.Wait() }() // no zombie while we live
-	return p, err
-}
-
-// listenSSH takes 2201 for s1 and so on, or any port where that is taken.
-func listenSSH(name string) (*net.TCPListener, error) {
-	n, _ := strconv.Atoi(name[1:])
-	for _, port := range []int{firstSSH - 1 + n, 0} {
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err == nil {
-			return l, nil
-		}
-		if port == 0 {
-			return nil, err
-		}
-	}
-	panic("unreachable")
-}
-
 // Down takes the lab away: processes, namespaces, mounts, files. It also finds what lab.json does not know.
 func Down(dir string) error {
 	if err := errors.Join(needRoot(), checkDir(dir)); err != nil {
@@ -549,13 +345,4 @@ func (l *Lab) down() error {
 		}
 	}
 	return nil
-}
-
-// dropDir removes the folder of a lab that is down. The lock's holder calls it last.
-func dropDir(dir string) error {
-	err := os.Remove(filepath.Join(dir, "lock"))
-	if derr := os.Remove(dir); derr != nil && !errors.Is(derr, unix.ENOTEMPTY) {
-		err = errors.Join(err, derr)
-	}
-	return err
 }
