@@ -26,7 +26,7 @@ type Bus struct {
 
 type reader struct {
 	ch   chan api.Event
-	lost bool // guarded by Bus.mu: events were dropped since the last that fitted
+	lost bool // guarded by Bus.mu: events are dropped, the notice of which is in ch
 }
 
 // New makes a bus that stamps events with now.
@@ -40,14 +40,15 @@ func (b *Bus) Publish(e api.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.readers {
-		// One place is kept free for the notice that something is missing.
-		if r.lost && len(r.ch) < cap(r.ch)/2 {
-			r.ch <- api.Event{Kind: api.EventLost, Time: e.Time}
-			r.lost = false
-		}
-		if !r.lost && len(r.ch) < cap(r.ch)-1 {
+		// One place is kept free for the notice, so that it is there at once: nothing may happen after the loss that
+		// would bring it. A reader comes to the notice after all that was dropped.
+		switch {
+		case r.lost && len(r.ch) >= cap(r.ch)/2:
+		case len(r.ch) < cap(r.ch)-1:
 			r.ch <- e
-		} else {
+			r.lost = false
+		default:
+			r.ch <- api.Event{Kind: api.EventLost, Time: e.Time}
 			r.lost = true
 		}
 	}

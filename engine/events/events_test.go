@@ -33,6 +33,30 @@ func TestSlowReaderIsToldThatItMissedSomething(t *testing.T) {
 	}
 }
 
+// TestALossIsToldWithoutAFurtherEvent: who waits for the end of a job must not wait for ever because that end was dropped.
+func TestALossIsToldWithoutAFurtherEvent(t *testing.T) {
+	b := New(time.Now)
+	slow, stop, err := b.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	for range 2 * Backlog {
+		b.Publish(api.Event{Kind: api.EventVM})
+	}
+	last := api.Event{}
+	for len(slow) > 0 {
+		last = <-slow
+	}
+	if last.Kind != api.EventLost {
+		t.Errorf("the last thing told is %q", last.Kind)
+	}
+	b.Publish(api.Event{Kind: api.EventJob})
+	if len(slow) != 1 || (<-slow).Kind != api.EventJob {
+		t.Error("what comes after the loss is not told")
+	}
+}
+
 func TestReadersAreBounded(t *testing.T) {
 	b := New(time.Now)
 	for range MaxReaders {
