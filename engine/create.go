@@ -126,7 +126,9 @@ func (e *Engine) mintMAC() (net.HardwareAddr, error) {
 func (e *Engine) doCreate(ctx context.Context, p *jobs.Progress, spec virt.Spec, mac net.HardwareAddr, r api.CreateRequest) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, e.undoCreate(spec.ID, mac))
+			if uerr := e.undoCreate(spec.ID, mac); uerr != nil {
+				err = fmt.Errorf("%w; %w: %w", err, jobs.ErrLeft, uerr)
+			}
 			e.bus.Publish(api.Event{Kind: api.EventVM, Gone: true, VM: &api.VM{ID: spec.ID.String(), Name: spec.Name, Satellite: e.cfg.Name}})
 		}
 	}()
@@ -210,12 +212,25 @@ func (e *Engine) delete(ctx context.Context, account string, r api.DeleteRequest
 	job, err := e.jobs.Start(e.life, "delete", g.Name, account, plan, func(ctx context.Context, p *jobs.Progress) error {
 		defer e.release(g.Name)
 		p.Step("erase", 0, 1)
-		return e.erase(ctx, g.ID, macsOf(g.NICs))
+		return e.doDelete(ctx, g)
 	})
 	if err != nil {
 		e.release(g.Name)
 	}
 	return job, err
+}
+
+// doDelete erases the VM. Once begun it is finished, within actWait, whoever cancels: half a VM is of no use to anyone.
+func (e *Engine) doDelete(ctx context.Context, g virt.Guest) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actWait)
+	defer cancel()
+	if err := e.erase(ctx, g.ID, macsOf(g.NICs)); err != nil {
+		return fmt.Errorf("%w; %w", err, jobs.ErrLeft)
+	}
+	return nil
 }
 
 func (e *Engine) control(ctx context.Context, account string, r api.ControlRequest) (api.Job, error) {

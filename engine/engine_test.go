@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"decenter/engine/api"
+	"decenter/virt"
 )
 
 var me = api.Caller{Account: "bc1qme", Via: "ssh"}
@@ -269,5 +271,98 @@ func TestACancelledCreateIsUndone(t *testing.T) {
 	}
 	if err := w.whole(); err != nil || len(w.names()) != 0 {
 		t.Errorf("left %v, %v", w.names(), err)
+	}
+}
+
+// TestACancelledDeleteIsFinished: a delete that was cancelled after the definition went would leave disks without a VM.
+func TestACancelledDeleteIsFinished(t *testing.T) {
+	w := newWorld()
+	s := boot(t, t.Context(), w, t.TempDir()).Open(me)
+	job, err := s.Create(t.Context(), api.CreateRequest{Name: "web-1", From: "tiny"})
+	follow(t, s, job, err)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	w.mu.Lock()
+	w.gate = func(_ int, act string, after bool) error {
+		if act == string(virt.Undefine) && after {
+			close(reached)
+			<-goOn
+		}
+		return nil
+	}
+	w.mu.Unlock()
+	if job, err = s.Delete(t.Context(), api.DeleteRequest{VM: "web-1", Confirm: "web-1"}); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if _, err := s.Cancel(t.Context(), job.ID); err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	if job = follow(t, s, job, nil); job.State != api.JobDone {
+		t.Errorf("ended as %+v", job)
+	}
+	if err := w.whole(); err != nil || len(w.names()) != 0 {
+		t.Errorf("left %v, %v", w.names(), err)
+	}
+}
+
+// TestWhatCouldNotBeUndoneIsToldAndRemovedAtTheNextStart cancels a create whose disks cannot be deleted.
+func TestWhatCouldNotBeUndoneIsToldAndRemovedAtTheNextStart(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	e := boot(t, ctx, w, dir)
+	s := e.Open(me)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	w.gate = func(_ int, act string, after bool) error {
+		switch {
+		case act == "attach" && after:
+			close(reached)
+			<-goOn
+		case act == "delete disks":
+			return errors.New("the disk is on fire")
+		}
+		return nil
+	}
+	job, err := s.Create(ctx, api.CreateRequest{Name: "web-1", From: "tiny"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	if _, err := s.Cancel(ctx, job.ID); err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	if job = follow(t, s, job, nil); job.State != api.JobFailed || !strings.Contains(job.Error, "on fire") {
+		t.Errorf("ended as %+v", job)
+	}
+	if w.whole() == nil {
+		t.Error("the disks could be deleted: this test shows nothing")
+	}
+	stop()
+	<-e.life.Done()
+	e.jobs.Close()
+	_ = e.cfg.Journal.Close()
+	w.gate = nil
+	jobs, err := boot(t, t.Context(), w, dir).Open(me).Jobs(t.Context(), api.JobsRequest{})
+	if err != nil || len(jobs.Jobs) != 1 || jobs.Jobs[0].State != api.JobFailed {
+		t.Errorf("jobs: %+v, %v", jobs, err)
+	}
+	if err := w.whole(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDisksOfAVMThatTheHypervisorDoesNotKnowStay: with its definitions lost, or another hypervisor configured, the disks
+// are all that there is of a VM.
+func TestDisksOfAVMThatTheHypervisorDoesNotKnowStay(t *testing.T) {
+	w := newWorld()
+	id, err := virt.NewID(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.disks[id] = []virt.Disk{{Name: "vda"}}
+	boot(t, t.Context(), w, t.TempDir())
+	if len(w.disks) != 1 {
+		t.Error("the disks were removed")
 	}
 }

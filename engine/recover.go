@@ -13,7 +13,7 @@ import (
 
 var errRestarted = errors.New("the engine was restarted in the middle of it")
 
-// recover ends the jobs that an earlier engine was killed in, then removes what no VM refers to. Until it has
+// recover ends the jobs that an earlier engine was killed in, and removes what is left of failed ones. Until it has
 // succeeded no VM may be changed. It may be called again after any failure.
 func (e *Engine) recover(ctx context.Context) error {
 	guests, err := e.cfg.Guests.List(ctx)
@@ -29,6 +29,12 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	for _, r := range left {
+		if r.Job.State.Over() {
+			if err := e.clear(ctx, r, there); err != nil {
+				return fmt.Errorf("remove what %s %s left: %w", r.Job.Verb, r.Job.Object, err)
+			}
+			continue
+		}
 		end, err := e.recoverJob(ctx, r, there)
 		if err != nil {
 			return fmt.Errorf("recover %s %s: %w", r.Job.Verb, r.Job.Object, err)
@@ -52,7 +58,10 @@ func (e *Engine) recoverJob(ctx context.Context, r jobs.Record, there map[virt.I
 		}
 		g, defined := there[id]
 		if !defined {
-			mac, _ := net.ParseMAC(plan.MAC)
+			mac, err := net.ParseMAC(plan.MAC)
+			if err != nil {
+				return fmt.Errorf("%w, and its plan cannot be read: %w", errRestarted, err), nil
+			}
 			return fmt.Errorf("%w; nothing of it is left", errRestarted), e.erase(ctx, id, []net.HardwareAddr{mac})
 		}
 		if plan.Stopped || g.State != virt.Stopped {
@@ -87,24 +96,54 @@ func (e *Engine) recoverJob(ctx context.Context, r jobs.Record, there map[virt.I
 	return errRestarted, nil
 }
 
-// sweep removes disks and taps without a VM, and makes the taps that VMs miss.
+// clear removes what a failed job left of a VM. One that is defined is whole, and its owner was told of the failure: it stays.
+func (e *Engine) clear(ctx context.Context, r jobs.Record, there map[virt.ID]virt.Guest) error {
+	var plan struct { // a createPlan or a deletePlan
+		VM   string   `json:"vm"`
+		MAC  string   `json:"mac"`
+		MACs []string `json:"macs"`
+	}
+	if err := json.Unmarshal(r.Plan, &plan); err != nil {
+		e.cfg.Log.Error("the plan of a failed job cannot be read", "job", r.Job.ID, "err", err)
+		return e.cfg.Journal.Forget(r.Job.ID)
+	}
+	id, err := virt.ParseID(plan.VM)
+	if _, defined := there[id]; err == nil && !defined {
+		var macs []net.HardwareAddr
+		for _, s := range append(plan.MACs, plan.MAC) {
+			if mac, err := net.ParseMAC(s); err == nil {
+				macs = append(macs, mac)
+			}
+		}
+		if err := e.erase(ctx, id, macs); err != nil {
+			return err
+		}
+	}
+	return e.cfg.Journal.Forget(r.Job.ID)
+}
+
+// sweep removes what half-done work left in the store and taps without a VM, and makes the taps that VMs miss. Disks
+// without a VM stay: all that this engine ever left is in the journal, so these belong to VMs whose definitions were lost, or
+// are another hypervisor's than the one that is configured now. They may be all that their owner has.
 func (e *Engine) sweep(ctx context.Context) error {
 	guests, err := e.cfg.Guests.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list guests: %w", err)
 	}
-	live := map[virt.ID]bool{}
+	defined := map[virt.ID]bool{}
 	var macs []net.HardwareAddr
 	for _, g := range guests {
-		live[g.ID] = true
+		defined[g.ID] = true
 		macs = append(macs, macsOf(g.NICs)...)
 	}
-	gone, err := e.cfg.Volumes.Sweep(ctx, func(id virt.ID) bool { return live[id] })
+	_, err = e.cfg.Volumes.Sweep(ctx, func(id virt.ID) bool {
+		if !defined[id] {
+			e.cfg.Log.Warn("there are disks without a VM; they are left alone", "vm", id)
+		}
+		return true
+	})
 	if err != nil {
 		return fmt.Errorf("sweep the disks: %w", err)
-	}
-	for _, id := range gone {
-		e.cfg.Log.Warn("disks without a VM were removed", "vm", id)
 	}
 	if err := e.cfg.Fabric.Keep(ctx, macs); err != nil {
 		return fmt.Errorf("sweep the taps: %w", err)

@@ -8,7 +8,8 @@
 //	                                   │      Cancel, work stopped
 //	                                   └───────────────────────▶ cancelled
 //
-// A job found running in the journal at start was cut off; the engine's recovery ends it.
+// A job found running in the journal at start was cut off; the engine's recovery ends it. One found failed there left
+// something (ErrLeft), and recovery clears that away.
 package jobs
 
 import (
@@ -58,6 +59,10 @@ type runningJob struct {
 
 var errCancelled = errors.New("cancelled")
 
+// ErrLeft, in the error of a Work, says that it could neither be finished nor undone. The job has failed, and its plan
+// stays in the journal, so that the next engine can remove what is left.
+var ErrLeft = errors.New("what it left could not be removed, and is when the engine starts next")
+
 // New makes the jobs of a satellite on its journal. publish is told of every change and must not block.
 func New(satellite string, j *Journal, publish func(api.Job), now func() time.Time, log *slog.Logger) (*Jobs, error) {
 	done, err := j.Finished()
@@ -94,7 +99,7 @@ func (j *Jobs) Start(ctx context.Context, verb, object, account string, plan any
 	go func() {
 		defer j.wg.Done()
 		err := work(ctx, &Progress{j, job.ID})
-		if err != nil && errors.Is(context.Cause(ctx), errCancelled) {
+		if err != nil && errors.Is(context.Cause(ctx), errCancelled) && !errors.Is(err, ErrLeft) {
 			err = errCancelled
 		}
 		cancel(nil)
@@ -144,7 +149,7 @@ func (j *Jobs) end(id string, err error) {
 	case err == nil:
 		job.State = api.JobDone
 	case errors.Is(err, errCancelled):
-		job.State, job.Error = api.JobCancelled, "cancelled; what it had done was undone"
+		job.State, job.Error = api.JobCancelled, "cancelled"
 	default:
 		job.State, job.Error = api.JobFailed, err.Error()
 	}
@@ -155,7 +160,11 @@ func (j *Jobs) end(id string, err error) {
 	}
 	j.mu.Unlock()
 	// Without this line on disk the next engine would recover the job again, which recovery is made to bear.
-	if werr := j.journal.End(job); werr != nil {
+	write := j.journal.End
+	if errors.Is(err, ErrLeft) {
+		write = j.journal.EndLeft
+	}
+	if werr := write(job); werr != nil {
 		j.log.Error("the journal did not take a job's end", "job", id, "err", werr)
 	}
 	j.publish(job)

@@ -21,7 +21,7 @@ type Record struct {
 
 // Journal is the file of jobs. Every change is on disk (fsync) before its call returns.
 //
-//	bucket "running"    job id → Record       begun, not ended
+//	bucket "running"    job id → Record       begun, not ended; or failed, and something is left of it
 //	bucket "finished"   end time and id → api.Job, the newest keepFinished
 type Journal struct{ db *bbolt.DB }
 
@@ -72,34 +72,57 @@ func (j *Journal) Begin(r Record) error {
 
 // End writes how the job ended and forgets its plan.
 func (j *Journal) End(job api.Job) error {
+	return j.db.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(tx.Bucket(running).Delete([]byte(job.ID)), finish(tx, job))
+	})
+}
+
+// EndLeft writes how the job ended and keeps its plan until Forget.
+func (j *Journal) EndLeft(job api.Job) error {
+	return j.db.Update(func(tx *bbolt.Tx) error {
+		var r Record
+		if err := json.Unmarshal(tx.Bucket(running).Get([]byte(job.ID)), &r); err != nil {
+			return fmt.Errorf("job %s: %w", job.ID, err)
+		}
+		r.Job = job
+		text, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.Bucket(running).Put([]byte(job.ID), text), finish(tx, job))
+	})
+}
+
+// Forget drops the plan of a job that ended by EndLeft, once nothing is left of it.
+func (j *Journal) Forget(id string) error {
+	return j.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(running).Delete([]byte(id)) })
+}
+
+// finish adds a job to the finished ones, of which the newest stay.
+func finish(tx *bbolt.Tx, job api.Job) error {
 	text, err := json.Marshal(job)
 	if err != nil {
 		return err
 	}
-	return j.db.Update(func(tx *bbolt.Tx) error {
-		if err := tx.Bucket(running).Delete([]byte(job.ID)); err != nil {
-			return err
-		}
-		b := tx.Bucket(finished)
-		ended := job.Started
-		if job.Ended != nil {
-			ended = *job.Ended
-		}
-		// Keys sort by time, so that the oldest are the first.
-		key := fmt.Sprintf("%020d %s", ended.UnixNano(), job.ID)
-		if err := b.Put([]byte(key), text); err != nil {
-			return err
-		}
-		c := b.Cursor()
-		for n := count(b); n > keepFinished; n-- {
-			if k, _ := c.First(); k != nil {
-				if err := c.Delete(); err != nil {
-					return err
-				}
+	b := tx.Bucket(finished)
+	ended := job.Started
+	if job.Ended != nil {
+		ended = *job.Ended
+	}
+	// Keys sort by time, so that the oldest are the first.
+	key := fmt.Sprintf("%020d %s", ended.UnixNano(), job.ID)
+	if err := b.Put([]byte(key), text); err != nil {
+		return err
+	}
+	c := b.Cursor()
+	for n := count(b); n > keepFinished; n-- {
+		if k, _ := c.First(); k != nil {
+			if err := c.Delete(); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func count(b *bbolt.Bucket) (n int) {
@@ -110,7 +133,8 @@ func count(b *bbolt.Bucket) (n int) {
 	return n
 }
 
-// Running lists the jobs that began and did not end: those an earlier engine was killed in.
+// Running lists the jobs that began and did not end, those an earlier engine was killed in, and those of EndLeft, whose
+// state is over.
 func (j *Journal) Running() ([]Record, error) {
 	var all []Record
 	err := j.db.View(func(tx *bbolt.Tx) error {
