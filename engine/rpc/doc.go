@@ -8,12 +8,13 @@
 //	Decenter-Account: the account asked for  (between satellites only)
 //
 // An *api.Error travels whole in the trailer Decenter-Error, as percent-encoded JSON beside Connect's own code, so
-// that hint and column reach the person who typed. A message is at most MaxMessage bytes.
+// that hint and column reach the person who typed. A request is at most MaxRequest bytes, a reply MaxMessage.
 //
 // Console's messages are chunks of bytes, at most 32 KiB each, the first from the client an opening with the VM's name.
 package rpc
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -24,8 +25,11 @@ import (
 	"decenter/engine/api"
 )
 
-// MaxMessage bounds one message in either direction, in bytes.
-const MaxMessage = 32 << 20
+// The bounds of one message, in bytes: a reply may be a whole satellite's things, a request is what somebody typed.
+const (
+	MaxMessage = 32 << 20
+	MaxRequest = 256 << 10
+)
 
 const (
 	service       = "/decenter.v1.Constellation/"
@@ -68,13 +72,16 @@ var codes = map[api.Code]connect.Code{
 	api.CodeFailed:      connect.CodeInternal,
 }
 
-// toWire makes any error one that the other end can read.
-func toWire(err error) error {
+// toWire makes any error one that the other end can read. Where the server ended the request it tells why.
+func toWire(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	var e *api.Error
-	if !errors.As(err, &e) {
+	if errors.Is(err, context.Canceled) || api.CodeOf(err) == api.CodeCancelled {
+		_ = errors.As(context.Cause(ctx), &e)
+	}
+	if e == nil && !errors.As(err, &e) {
 		e = &api.Error{Code: api.CodeOf(err), Message: err.Error()}
 	}
 	out := connect.NewError(codes[e.Code], errors.New(e.Message))

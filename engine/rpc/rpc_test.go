@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,17 @@ func TestRequestsAndTheirErrorsTravelWhole(t *testing.T) {
 	r, err := client.Search(t.Context(), api.Query{Words: []string{"web"}})
 	if err != nil || len(r.Items) != 1 || r.Items[0].VM == nil {
 		t.Errorf("search: %+v, %v", r, err)
+	}
+}
+
+// TestAHugeRequestIsRefused: a thousand streams of one connection may each hold one in memory.
+func TestAHugeRequestIsRefused(t *testing.T) {
+	_, client := overUnix(t)
+	if _, err := client.Search(t.Context(), api.Query{Words: []string{strings.Repeat("x", MaxRequest)}}); err == nil {
+		t.Error("it was taken")
+	}
+	if _, err := client.Search(t.Context(), api.Query{Words: []string{strings.Repeat("x", MaxRequest/2)}}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -45,23 +45,23 @@ func NewHandler(open Open) http.Handler {
 		func(ctx context.Context, r *connect.Request[api.EventsRequest], out *connect.ServerStream[api.Event]) error {
 			s, err := open(r.Header().Get(accountHeader))
 			if err != nil {
-				return toWire(err)
+				return toWire(ctx, err)
 			}
 			// The headers tell the client that the subscription stands, before anything happens.
 			if err := out.Send(nil); err != nil {
 				return err
 			}
-			return toWire(s.Events(ctx, *r.Msg, func(e api.Event) error { return out.Send(&e) }))
+			return toWire(ctx, s.Events(ctx, *r.Msg, func(e api.Event) error { return out.Send(&e) }))
 		}, options()...))
 	mux.Handle(service+"Console", connect.NewBidiStreamHandler(service+"Console",
 		func(ctx context.Context, b *connect.BidiStream[chunk, chunk]) error {
-			return toWire(serveConsole(ctx, open, b))
+			return toWire(ctx, serveConsole(ctx, open, b))
 		}, options()...))
 	return mux
 }
 
 func options() []connect.HandlerOption {
-	return []connect.HandlerOption{connect.WithCodec(codec{}), connect.WithReadMaxBytes(MaxMessage)}
+	return []connect.HandlerOption{connect.WithCodec(codec{}), connect.WithReadMaxBytes(MaxRequest)}
 }
 
 func unary[Req, Res any](mux *http.ServeMux, open Open, method string, do func(context.Context, api.Service, *Req) (Res, error)) {
@@ -69,11 +69,11 @@ func unary[Req, Res any](mux *http.ServeMux, open Open, method string, do func(c
 		func(ctx context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
 			s, err := open(r.Header().Get(accountHeader))
 			if err != nil {
-				return nil, toWire(err)
+				return nil, toWire(ctx, err)
 			}
 			out, err := do(ctx, s, r.Msg)
 			if err != nil {
-				return nil, toWire(err)
+				return nil, toWire(ctx, err)
 			}
 			return connect.NewResponse(&out), nil
 		}, options()...))
