@@ -26,11 +26,17 @@ type deletePlan struct {
 	MACs []string `json:"macs"`
 }
 
-// hold takes a name for a job; two jobs never change one VM at the same time.
-func (e *Engine) hold(name string, c claim) error {
+// able tells why no VM can be changed yet. It is asked first: until earlier work was recovered, what else a request is
+// measured by may still change.
+func (e *Engine) able() error {
 	if !e.ready.Load() {
 		return &api.Error{Code: api.CodeUnavailable, Message: e.cfg.Name + " is not ready: its hypervisor does not answer yet", Hint: "try again in a moment"}
 	}
+	return nil
+}
+
+// hold takes a name for a job; two jobs never change one VM at the same time.
+func (e *Engine) hold(name string, c claim) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, taken := e.busy[name]; taken {
@@ -49,6 +55,9 @@ func (e *Engine) release(name string) {
 
 func (e *Engine) create(ctx context.Context, account string, r api.CreateRequest) (api.Job, error) {
 	if err := r.Check(); err != nil {
+		return api.Job{}, err
+	}
+	if err := e.able(); err != nil {
 		return api.Job{}, err
 	}
 	suit, err := e.cfg.Volumes.Spacesuit(ctx, r.From)
@@ -195,6 +204,9 @@ func (e *Engine) erase(ctx context.Context, id virt.ID, macs []net.HardwareAddr)
 }
 
 func (e *Engine) delete(ctx context.Context, account string, r api.DeleteRequest) (api.Job, error) {
+	if err := e.able(); err != nil {
+		return api.Job{}, err
+	}
 	g, err := e.guest(ctx, r.VM)
 	if err != nil {
 		return api.Job{}, err
@@ -239,6 +251,9 @@ func (e *Engine) control(ctx context.Context, account string, r api.ControlReque
 	verb, ok := verbs[r.Act]
 	if !ok {
 		return api.Job{}, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("no act %q", r.Act), Hint: "use start, stop, pause, resume or reset"}
+	}
+	if err := e.able(); err != nil {
+		return api.Job{}, err
 	}
 	g, err := e.guest(ctx, r.VM)
 	if err != nil {
