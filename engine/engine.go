@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -77,6 +78,7 @@ const (
 	stopGrace    = 60 * time.Second        // for a guest to power off when asked
 	recoverRetry = time.Second
 	joinEvery    = 5 * time.Second // at least so often the fabric's satellites are compared with the radar's
+	joinAtOnce   = 8               // one of them that answers tells of all the others
 )
 
 // Engine is one satellite. Make it with New, then Run it; its views may be opened at once.
@@ -152,29 +154,47 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) keepJoined(ctx context.Context) error {
 	tick := time.NewTicker(joinEvery)
 	defer tick.Stop()
-	for {
-		known := map[netip.Addr]bool{}
-		for _, m := range e.cfg.Radar.Members() {
-			if m.State == api.SatelliteLive {
-				known[m.Addr.Addr().WithZone("")] = true
-			}
-		}
-		var missing []netip.Addr
-		for _, a := range e.cfg.Fabric.Satellites() {
-			if !known[a.WithZone("")] {
-				missing = append(missing, a)
-			}
-		}
-		if n, err := e.cfg.Radar.Join(missing); err != nil {
-			e.cfg.Log.Debug("join", "satellites", len(missing), "joined", n, "err", err)
+	idle := make(chan struct{}, 1) // holds a token while no join is under way
+	idle <- struct{}{}
+	for due := true; ; {
+		var begin chan struct{}
+		if due {
+			begin = idle
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-begin:
+			due = false
+			// Aside: a satellite that is frozen lets a join hang for seconds, and a join cannot be told to stop.
+			go func() { e.joinMissing(); idle <- struct{}{} }()
 		case <-tick.C:
+			due = true
 		case <-e.cfg.Fabric.Changed():
+			due = true
 			e.bus.Publish(api.Event{Kind: api.EventTree})
 		}
+	}
+}
+
+func (e *Engine) joinMissing() {
+	known := map[netip.Addr]bool{}
+	for _, m := range e.cfg.Radar.Members() {
+		if m.State == api.SatelliteLive {
+			known[m.Addr.Addr().WithZone("")] = true
+		}
+	}
+	var missing []netip.Addr
+	for _, a := range e.cfg.Fabric.Satellites() {
+		if !known[a.WithZone("")] {
+			missing = append(missing, a)
+		}
+	}
+	// Not always the same ones first, should these be dead.
+	rand.Shuffle(len(missing), func(i, j int) { missing[i], missing[j] = missing[j], missing[i] })
+	missing = missing[:min(len(missing), joinAtOnce)]
+	if n, err := e.cfg.Radar.Join(missing); err != nil {
+		e.cfg.Log.Debug("join", "satellites", len(missing), "joined", n, "err", err)
 	}
 }
 

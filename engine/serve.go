@@ -99,16 +99,29 @@ func (e *Engine) ServeMetrics(ctx context.Context, l net.Listener) error {
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}, l)
 }
 
+// errStopping is what requests that are still open when the engine stops end with.
+var errStopping = &api.Error{Code: api.CodeUnavailable, Message: "the engine is stopping", Hint: "VMs go on; try again when it is back"}
+
+// serve answers until ctx ends, and returns when no request is under way any more.
 func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	requests, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	s.BaseContext = func(net.Listener) context.Context { return requests }
+	idle := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(idle)
+		end(errStopping)
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownWait)
 		defer cancel()
 		if s.Shutdown(ctx) != nil {
-			_ = s.Close() // streams that did not end by themselves
+			_ = s.Close() // requests that did not end by themselves
 		}
 	})
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	err := s.Serve(l)
+	if !stop() {
+		<-idle
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return ctx.Err()

@@ -107,65 +107,97 @@ func (s *satellite) radarConfig() radar.Config {
 		Snapshot: filepath.Join(s.cfg.Data, "radar"), Admitted: admitted(s.cfg, s.id.Fingerprint()), Log: s.log}
 }
 
-// run serves until ctx ends or a part fails.
+// run serves until ctx ends or a part fails. All listeners are open before anything starts.
 func (s *satellite) run(ctx context.Context) error {
-	local, err := engine.ListenUnix(filepath.Join(s.cfg.Run, "engine.sock"))
+	serve, err := s.listeners()
 	if err != nil {
 		return err
 	}
-	peers, err := net.Listen("tcp", ":"+strconv.Itoa(s.cfg.Peer.Port+1))
-	if err != nil {
-		return fmt.Errorf("listen for satellites: %w", err)
+	// What the engine works on goes on until the engine has undone the jobs under way.
+	below, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBelow()
+	base, below := errgroup.WithContext(below)
+	base.Go(func() error { return s.guests.Run(below) })
+	base.Go(func() error { return s.fabric.Run(below) })
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.engine.Run(ctx) })
+	for _, f := range serve {
+		g.Go(func() error { return f(ctx) })
+	}
+	g.Go(func() error { return s.joinRouted(ctx) })
+	g.Go(func() error { // a part below that fails ends all
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-below.Done():
+			return base.Wait()
+		}
+	})
+	err = g.Wait()
+	stopBelow()
+	if berr := base.Wait(); err == nil || errors.Is(err, context.Canceled) {
+		err = berr
+	}
+	return err
+}
+
+// listeners opens what the file says to listen on, and gives what to do with each.
+func (s *satellite) listeners() (serve []func(context.Context) error, err error) {
+	var open []net.Listener
+	defer func() {
+		if err != nil {
+			for _, l := range open {
+				l.Close()
+			}
+		}
+	}()
+	add := func(what string, l net.Listener, err error, f func(context.Context, net.Listener) error) error {
+		if err != nil {
+			return fmt.Errorf("listen for %s: %w", what, err)
+		}
+		open = append(open, l)
+		serve = append(serve, func(ctx context.Context) error { return f(ctx, l) })
+		return nil
+	}
+	l, err := engine.ListenUnix(filepath.Join(s.cfg.Run, "engine.sock"))
+	if err = add("this machine's users", l, err, s.engine.ServeLocal); err != nil {
+		return nil, err
 	}
 	peerTLS, err := s.id.TLS(admitted(s.cfg, s.id.Fingerprint()))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.guests.Run(ctx) })
-	g.Go(func() error { return s.fabric.Run(ctx) })
-	g.Go(func() error { return s.engine.Run(ctx) })
-	g.Go(func() error { return s.engine.ServeLocal(ctx, local) })
-	g.Go(func() error { return s.engine.ServePeers(ctx, peers, peerTLS) })
-	if err := s.serveMetrics(ctx, g); err != nil {
-		return err
-	}
-	if err := s.serveSSH(ctx, g); err != nil {
-		return err
-	}
-	g.Go(func() error { return s.joinRouted(ctx) })
-	return g.Wait()
-}
-
-func (s *satellite) serveMetrics(ctx context.Context, g *errgroup.Group) error {
-	if s.cfg.Metrics.Listen == "" {
-		return nil
-	}
-	l, err := net.Listen("tcp", s.cfg.Metrics.Listen)
+	l, err = net.Listen("tcp", ":"+strconv.Itoa(s.cfg.Peer.Port+1))
+	err = add("satellites", l, err, func(ctx context.Context, l net.Listener) error { return s.engine.ServePeers(ctx, l, peerTLS) })
 	if err != nil {
-		return fmt.Errorf("listen for Prometheus: %w", err)
+		return nil, err
 	}
-	g.Go(func() error { return s.engine.ServeMetrics(ctx, l) })
-	return nil
+	if s.cfg.Metrics.Listen != "" {
+		l, err = net.Listen("tcp", s.cfg.Metrics.Listen)
+		if err = add("Prometheus", l, err, s.engine.ServeMetrics); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.cfg.SSH.Listen) > 0 {
+		server, err := s.sshServer()
+		if err != nil {
+			return nil, err
+		}
+		serve = append(serve, server.Serve)
+	}
+	return serve, nil
 }
 
-func (s *satellite) serveSSH(ctx context.Context, g *errgroup.Group) error {
-	if len(s.cfg.SSH.Listen) == 0 {
-		return nil
-	}
+func (s *satellite) sshServer() (*sshd.Server, error) {
 	accounts := slices.Clone(s.cfg.Trust.Accounts)
-	server, err := sshd.New(sshd.Config{
+	return sshd.New(sshd.Config{
 		Listen: s.cfg.SSH.Listen, HostKey: s.id.Signer(), Version: buildVersion(), Log: s.log,
 		Allow: func(account string) bool { return slices.Contains(accounts, account) },
 		Open:  s.engine.Open,
 		Exec:  shell.SSH,
 		TUI:   sshConsole,
 	})
-	if err != nil {
-		return err
-	}
-	g.Go(func() error { return server.Serve(ctx) })
-	return nil
 }
 
 // routedEvery is how often the satellites of peer.join are tried.

@@ -30,6 +30,7 @@ const (
 	suspicion    = 3 // times log10 of the number of members, in probe intervals
 	reapAfter    = 24 * time.Hour
 	leaveWait    = 500 * time.Millisecond
+	streamWait   = 2 * time.Second // for a satellite to answer a join; a frozen one takes connections and says nothing
 )
 
 // Config is what a radar needs to know.
@@ -80,7 +81,7 @@ func New(cfg Config) (*Radar, error) {
 	ml.BindPort, ml.AdvertisePort = cfg.Port, cfg.Port
 	ml.AdvertiseAddr = cfg.Advertise.WithZone("").String()
 	ml.GossipInterval, ml.ProbeInterval, ml.ProbeTimeout = gossipEvery, probeEvery, probeWait
-	ml.SuspicionMult = suspicion
+	ml.SuspicionMult, ml.TCPTimeout = suspicion, streamWait
 	ml.Logger = logger
 
 	sc := serf.DefaultConfig()
