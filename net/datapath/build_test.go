@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"decenter/net/frame"
+	"decenter/net/link"
 )
 
 // The committed object is what bpf/build.sh makes of the committed sources.
@@ -44,6 +45,7 @@ func TestNumbersAreTheSameInC(t *testing.T) {
 	for name, want := range map[string]uint64{
 		"CONTROL_TYPE": frame.EtherType, "CONTROL_VERSION": frame.Version, "ECHO_REQUEST": uint64(frame.TypeEchoRequest),
 		"ECHO_REPLY": uint64(frame.TypeEchoReply), "MAX_PORTS": MaxPorts, "MAX_LEARNED": MaxLearned,
+		"MAX_FRAME": frame.HeaderLen + link.PortMTU, "MAX_SEGMENT": link.MTU,
 	} {
 		m := regexp.MustCompile(`#define ` + name + ` (\w+)`).FindSubmatch(source)
 		if m == nil {

@@ -23,11 +23,12 @@ type Counters struct {
 	DropReserved uint64 // link-constrained destination, or a control frame from a VM or the host
 	DropHairpin  uint64 // destination is where it came from
 	DropNowhere  uint64 // no open port to flood to
+	DropBig      uint64 // longer than any cable carries
 }
 
 // Dropped is the sum of all drops.
 func (c Counters) Dropped() uint64 {
-	return c.DropClosed + c.DropOut + c.DropSource + c.DropSpoof + c.DropLocal + c.DropReserved + c.DropHairpin + c.DropNowhere
+	return c.DropClosed + c.DropOut + c.DropSource + c.DropSpoof + c.DropLocal + c.DropReserved + c.DropHairpin + c.DropNowhere + c.DropBig
 }
 
 // Counters reads a port's counters, summed over the CPUs.
@@ -48,7 +49,7 @@ func (d *Datapath) Counters(ifindex uint32) (Counters, error) {
 	}
 	return Counters{RX: n[0], RXBytes: n[1], TX: n[2], TXBytes: n[3], Control: n[4], Reflected: n[5], DropClosed: n[6],
 		DropOut: n[7], DropSource: n[8], DropSpoof: n[9], DropLocal: n[10], DropReserved: n[11], DropHairpin: n[12],
-		DropNowhere: n[13]}, nil
+		DropNowhere: n[13], DropBig: n[14]}, nil
 }
 
 func (d *Datapath) clearCounters(slot uint32) error {

@@ -90,7 +90,7 @@ type place struct {
 
 type counts [16]uint64
 
-// Datapath is the switch of one folder. It is not safe for concurrent use, and one process owns a folder at a time.
+// Datapath is the switch of one folder. It is not safe for concurrent use, and one process owns a folder at a time (Lock).
 type Datapath struct {
 	dir   string
 	log   *slog.Logger
@@ -110,11 +110,19 @@ type entry struct {
 // Open takes over the switch pinned in the folder, or makes a new one there. Ports attached before go on forwarding;
 // where their program is another than this one's, it is replaced in one step.
 func Open(dir string, log *slog.Logger) (*Datapath, error) {
+	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
+	if err != nil {
+		return nil, fmt.Errorf("read data path's object: %w", err)
+	}
+	return open(dir, log, spec)
+}
+
+func open(dir string, log *slog.Logger, spec *ebpf.CollectionSpec) (*Datapath, error) {
 	d := &Datapath{dir: filepath.Join(dir, layout), log: log, progs: map[Kind]*ebpf.Program{}, ports: map[uint32]entry{}}
 	if err := d.prepare(dir); err != nil {
 		return nil, fmt.Errorf("open data path in %s: %w", dir, err)
 	}
-	if err := d.load(); err != nil {
+	if err := d.load(spec); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("load data path: %w", err)
 	}
@@ -160,13 +168,9 @@ func (d *Datapath) prepare(dir string) error {
 }
 
 // load brings the programs into the kernel, over pinned maps where there are some.
-func (d *Datapath) load() error {
+func (d *Datapath) load(spec *ebpf.CollectionSpec) error {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return fmt.Errorf("lift the limit on locked memory: %w", err)
-	}
-	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
-	if err != nil {
-		return err
 	}
 	for _, m := range spec.Maps {
 		m.Pinning = ebpf.PinByName
@@ -242,6 +246,25 @@ func (d *Datapath) renew(p Port) error {
 	}
 	d.log.Info("data path's program replaced", "ifindex", p.Ifindex, "kind", p.Kind)
 	return l.Update(want)
+}
+
+// Hooked tells whether a port's program still hangs on its device. It does not once the device was removed or went to
+// another namespace, also if one of the same index is there by now.
+func (d *Datapath) Hooked(ifindex uint32) bool {
+	if _, there := d.ports[ifindex]; !there {
+		return false
+	}
+	l, err := link.LoadPinnedLink(d.linkPath(ifindex), nil)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	info, err := l.Info()
+	if err != nil {
+		return false
+	}
+	t := info.TCX()
+	return t != nil && t.Ifindex == ifindex
 }
 
 // sameTag compares programs by the kernel's digest of their instructions.

@@ -20,6 +20,8 @@
 //	DIR/v1/maps/used      how many slots to look at   DIR/v1/links/INDEX    the program's hold on a device
 //	DIR/v1/maps/local     address → slot
 //
+// Whoever opens the folder holds its lock (Lock, flock(2)), which ends with the process.
+//
 // v1 is the maps' layout. A program of other instructions with the same layout replaces the running one in one step
 // (Open). A gate is part of one eight-byte map value: a frame sees it open or shut, nothing between.
 //

@@ -14,10 +14,11 @@ import (
 )
 
 // Attach makes a device a port. A fabric port begins with its gate shut; a VM's or the host's is open at once and its
-// address local. Attached already with the same kind and address, nothing changes, the gate least of all.
+// address local. Attached already with the same kind and address, nothing changes, the gate least of
+// all; but if its device was exchanged for another of the same index, it begins anew.
 func (d *Datapath) Attach(p Port) error {
 	old, there := d.ports[p.Ifindex]
-	if there && old.port.Kind == p.Kind && old.port.MAC == p.MAC {
+	if there && old.port.Kind == p.Kind && old.port.MAC == p.MAC && d.Hooked(p.Ifindex) {
 		return nil
 	}
 	if there {
@@ -93,7 +94,9 @@ func (d *Datapath) Detach(ifindex uint32) error {
 	e, there := d.ports[ifindex]
 	if there && e.port.Open {
 		e.port.Open = false
-		gone(d.store(e))
+		if err := d.store(e); err != nil { // the port stays, and so does the caller's knowledge of its gate
+			return fmt.Errorf("detach port %d: %w", ifindex, err)
+		}
 	}
 	gone(unhook(d.linkPath(ifindex)))
 	if there {
@@ -116,7 +119,7 @@ func (d *Datapath) Detach(ifindex uint32) error {
 	return nil
 }
 
-// SetGate opens or shuts a port. What was learned on a port that shuts is forgotten.
+// SetGate opens or shuts a port. What was learned before is forgotten, also by frames that were under way meanwhile.
 func (d *Datapath) SetGate(ifindex uint32, open bool) error {
 	e, there := d.ports[ifindex]
 	if !there {
@@ -126,9 +129,7 @@ func (d *Datapath) SetGate(ifindex uint32, open bool) error {
 		return nil
 	}
 	e.port.Open = open
-	if !open {
-		e.gen++
-	}
+	e.gen++
 	if err := d.store(e); err != nil {
 		return fmt.Errorf("gate of port %d: %w", ifindex, err)
 	}

@@ -17,6 +17,9 @@
 #define MAX_LOCAL 1024
 #define MAX_LEARNED 32768
 #define NS_PER_S 1000000000ULL
+#define MAX_FRAME 1526     // header, payload and three tags
+#define MAX_SEGMENT 1500   // payload of one segment of a merged frame
+#define GSO_BY_FRAGS 65535 // the kernel's own: segments as the sender cut them (SCTP). No guest can claim it.
 #define AGE_S 300 // IEEE 802.1Q-2018 table 8-6: ageing time of a dynamic entry
 
 // The control frames of net/frame; a Go test holds both to the same numbers.
@@ -75,6 +78,7 @@ enum verdict {
 	DROP_RESERVED, // link-constrained group address (IEEE 802.1Q 8.6.3), or a control frame from a VM or the host
 	DROP_HAIRPIN,  // destination is where it came from
 	DROP_NOWHERE,  // nobody to flood to
+	DROP_BIG,      // longer than a cable carries; NICs hang on such
 	VERDICTS = 16,
 };
 
@@ -124,6 +128,22 @@ struct {
 	__type(value, struct counts);
 } counters SEC(".maps");
 
+union word {
+	__u64 whole;
+	struct port port;
+};
+
+// One load, so that a gate and its generation belong together.
+INLINE int look(__u32 slot, struct port *p)
+{
+	volatile __u64 *at = bpf_map_lookup_elem(&ports, &slot);
+	if (!at)
+		return 0;
+	union word w = {.whole = *at};
+	*p = w.port;
+	return 1;
+}
+
 INLINE __u64 address(const __u8 *mac)
 {
 	__u64 key = 0;
@@ -166,18 +186,17 @@ struct flood {
 // Each port found sends the frame to the one found before, so that the last one can take the frame itself.
 static long flood_step(__u32 slot, struct flood *f)
 {
-	struct port *p = bpf_map_lookup_elem(&ports, &slot);
-	if (!p || slot == f->from || !p->open || !p->ifindex)
+	struct port p;
+	if (!look(slot, &p) || slot == f->from || !p.open || !p.ifindex)
 		return 0;
-	if (p->kind != KIND_FABRIC && !f->local)
+	if (p.kind != KIND_FABRIC && !f->local)
 		return 0;
-	__u32 next = p->ifindex;
 	if (f->ifindex) {
 		bpf_clone_redirect(f->skb, f->ifindex, 0);
 		count(f->slot, TX, 1);
 		count(f->slot, TX_BYTES, f->skb->len);
 	}
-	f->ifindex = next;
+	f->ifindex = p.ifindex;
 	f->slot = slot;
 	return 0;
 }
@@ -197,7 +216,7 @@ INLINE int flood(struct __sk_buff *skb, __u32 from, __u32 to_local)
 	return bpf_redirect(f.ifindex, 0);
 }
 
-INLINE int deliver(struct __sk_buff *skb, __u32 from, __u32 to, struct port *p)
+INLINE int deliver(struct __sk_buff *skb, __u32 from, __u32 to, const struct port *p)
 {
 	if (to == from)
 		return drop(from, DROP_HAIRPIN);
@@ -210,23 +229,24 @@ INLINE int deliver(struct __sk_buff *skb, __u32 from, __u32 to, struct port *p)
 
 INLINE int forward(struct __sk_buff *skb, __u32 from, const struct header *h)
 {
+	if (skb->gso_size ? skb->gso_size > MAX_SEGMENT && skb->gso_size != GSO_BY_FRAGS : skb->len > MAX_FRAME)
+		return drop(from, DROP_BIG);
 	if (group(h->dst))
 		return flood(skb, from, 1);
+	struct port p;
 	__u64 dst = address(h->dst);
 	__u32 *home = bpf_map_lookup_elem(&local, &dst);
 	if (home) {
 		__u32 to = *home;
-		struct port *p = bpf_map_lookup_elem(&ports, &to);
-		if (!p)
+		if (!look(to, &p))
 			return drop(from, DROP_OUT);
-		return deliver(skb, from, to, p);
+		return deliver(skb, from, to, &p);
 	}
 	struct sighting *s = bpf_map_lookup_elem(&learned, &dst);
 	if (s && bpf_ktime_get_ns() / NS_PER_S - s->seconds < AGE_S) {
 		__u32 to = s->slot;
-		struct port *p = bpf_map_lookup_elem(&ports, &to);
-		if (p && p->kind == KIND_FABRIC && p->generation == s->generation)
-			return deliver(skb, from, to, p);
+		if (look(to, &p) && p.open && p.kind == KIND_FABRIC && p.generation == s->generation)
+			return deliver(skb, from, to, &p);
 	}
 	return flood(skb, from, 0);
 }
@@ -265,16 +285,17 @@ INLINE int control(struct __sk_buff *skb, __u32 slot, struct header *h, const st
 {
 	if (bpf_skb_load_bytes(skb, 0, h, sizeof(*h)))
 		return drop(slot, DROP_SOURCE);
-	int ours = group(h->dst) || address(h->dst) == address(at->mac);
-	if (h->version == CONTROL_VERSION && h->kind == ECHO_REQUEST && ours && !group(h->src))
+	int ours = address(h->dst) == address(at->mac);
+	if (h->version == CONTROL_VERSION && h->kind == ECHO_REQUEST && ours && !group(h->src) && address(h->src))
 		return reflect(skb, slot, h, at);
 	count(slot, CONTROL, 1);
 	return TCX_NEXT;
 }
 
-INLINE int is_control(struct __sk_buff *skb, const struct header *h)
+// With or without a tag, which a NIC or the kernel has put aside.
+INLINE int is_control(const struct header *h)
 {
-	return !skb->vlan_present && h->type == __builtin_bswap16(CONTROL_TYPE);
+	return h->type == __builtin_bswap16(CONTROL_TYPE);
 }
 
 INLINE int is_reserved(struct __sk_buff *skb, const struct header *h)
@@ -291,14 +312,14 @@ int fabric_in(struct __sk_buff *skb)
 	if (!at)
 		return TCX_DROP;
 	__u32 slot = at->slot;
-	struct port *p = bpf_map_lookup_elem(&ports, &slot);
-	if (!p || bpf_skb_load_bytes(skb, 0, &h, 14))
+	struct port p;
+	if (!look(slot, &p) || bpf_skb_load_bytes(skb, 0, &h, 14))
 		return TCX_DROP;
 	count(slot, RX, 1);
 	count(slot, RX_BYTES, skb->len);
-	if (is_control(skb, &h))
-		return control(skb, slot, &h, at);
-	if (!p->open)
+	if (is_control(&h)) // satellites do not tag; someone else's priority tag must not carry it past us
+		return skb->vlan_present ? drop(slot, DROP_RESERVED) : control(skb, slot, &h, at);
+	if (!p.open)
 		return drop(slot, DROP_CLOSED);
 	if (is_reserved(skb, &h))
 		return drop(slot, DROP_RESERVED);
@@ -307,7 +328,7 @@ int fabric_in(struct __sk_buff *skb)
 		return drop(slot, DROP_SOURCE);
 	if (bpf_map_lookup_elem(&local, &src))
 		return drop(slot, DROP_LOCAL);
-	learn(src, slot, p->generation);
+	learn(src, slot, p.generation);
 	return forward(skb, slot, &h);
 }
 
@@ -319,16 +340,16 @@ INLINE int edge_in(struct __sk_buff *skb)
 	if (!at)
 		return TCX_DROP;
 	__u32 slot = at->slot;
-	struct port *p = bpf_map_lookup_elem(&ports, &slot);
-	if (!p || bpf_skb_load_bytes(skb, 0, &h, 14))
+	struct port p;
+	if (!look(slot, &p) || bpf_skb_load_bytes(skb, 0, &h, 14))
 		return TCX_DROP;
 	count(slot, RX, 1);
 	count(slot, RX_BYTES, skb->len);
-	if (!p->open)
+	if (!p.open)
 		return drop(slot, DROP_CLOSED);
 	if (address(h.src) != address(at->mac))
 		return drop(slot, DROP_SPOOF);
-	if (is_control(skb, &h) || is_reserved(skb, &h))
+	if (is_control(&h) || is_reserved(skb, &h))
 		return drop(slot, DROP_RESERVED);
 	return forward(skb, slot, &h);
 }

@@ -45,7 +45,24 @@ struct __sk_buff {
 	__u32 tc_classid;
 	__u32 data;
 	__u32 data_end;
+	__u32 napi_id;
+	__u32 family;
+	__u32 remote_ip4;
+	__u32 local_ip4;
+	__u32 remote_ip6[4];
+	__u32 local_ip6[4];
+	__u32 remote_port;
+	__u32 local_port;
+	__u32 data_meta;
+	__u64 flow_keys;
+	__u64 tstamp;
+	__u32 wire_len;
+	__u32 gso_segs;
+	__u64 sk;
+	__u32 gso_size; // payload of each segment; 0 is a frame as it is
 };
+
+_Static_assert(__builtin_offsetof(struct __sk_buff, gso_size) == 176, "struct __sk_buff of the kernel's ABI");
 
 // Helpers by their numbers in enum bpf_func_id.
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
