@@ -36,8 +36,9 @@ func (c constellation) at(m radar.Member) (api.Service, error) {
 	return c.e.peers.at(m, c.caller.Account)
 }
 
-// askAll puts a question to every live satellite, this one included. Who cannot be reached is as silent as who
-// does not answer.
+// askAll puts a question to every live satellite, this one included. Who cannot be reached, or can only tell of its
+// own trouble, is as silent as who does not answer: one broken satellite spoils no answer of the others. The errors that
+// are answers are CodeNotFound and CodeAmbiguous.
 func askAll[T any](ctx context.Context, c constellation, ask func(context.Context, api.Service) (T, error)) (answers []radar.Answer[T], silent []string) {
 	return askFor(ctx, askWait, c, ask)
 }
@@ -54,10 +55,14 @@ func askFor[T any](ctx context.Context, wait time.Duration, c constellation, ask
 		return ask(ctx, s)
 	})
 	for _, a := range all {
-		if a.Err != nil && api.CodeOf(a.Err) == api.CodeUnavailable {
-			c.e.cfg.Log.Debug("a satellite did not answer", "satellite", a.Member.Name, "err", a.Err)
-			silent = append(silent, a.Member.Name)
-			continue
+		switch api.CodeOf(a.Err) {
+		case api.CodeNotFound, api.CodeAmbiguous:
+		default:
+			if a.Err != nil {
+				c.e.cfg.Log.Debug("a satellite did not answer", "satellite", a.Member.Name, "err", a.Err)
+				silent = append(silent, a.Member.Name)
+				continue
+			}
 		}
 		answers = append(answers, a)
 	}
@@ -78,9 +83,6 @@ func (c constellation) Search(ctx context.Context, q api.Query) (api.SearchReply
 	}
 	reply := api.SearchReply{Items: []api.Item{}, Silent: silent}
 	for _, a := range answers {
-		if a.Err != nil {
-			return reply, a.Err
-		}
 		reply.Items = append(reply.Items, a.Value.Items...)
 	}
 	slices.SortStableFunc(reply.Items, func(a, b api.Item) int {
@@ -160,6 +162,10 @@ func (c constellation) Create(ctx context.Context, r api.CreateRequest) (api.Job
 			}
 		}
 		if r.Satellite != "" {
+			if a.Member.Name == r.Satellite && best != nil {
+				return api.Job{}, &api.Error{Code: api.CodeAmbiguous, Message: fmt.Sprintf("two satellites are named %q", r.Satellite),
+					Hint: "give one of them another name: " + best.ID + ", " + a.Member.ID}
+			}
 			if a.Member.Name == r.Satellite {
 				best = &a.Member
 			}
@@ -190,7 +196,7 @@ func (c constellation) nowhere(r api.CreateRequest, silent []string) error {
 		return e
 	}
 	if slices.Contains(silent, r.Satellite) {
-		return api.Errorf(api.CodeUnavailable, "%s does not answer", r.Satellite)
+		return &api.Error{Code: api.CodeUnavailable, Message: r.Satellite + " does not answer", Hint: "try again, or leave satellite: away"}
 	}
 	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no live satellite %q", r.Satellite), Hint: "`satellites` lists them"}
 }
@@ -248,11 +254,14 @@ func (c constellation) findJob(ctx context.Context, id string) (radar.Member, ap
 	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) {
 		return s.Jobs(ctx, api.JobsRequest{ID: id})
 	})
+	if err := ctx.Err(); err != nil {
+		return radar.Member{}, api.Job{}, err
+	}
 	var where []radar.Member
 	var found []api.Job
 	for _, a := range answers {
 		switch {
-		case a.Err == nil:
+		case a.Err == nil: // one job: local and heard see to that
 			where, found = append(where, a.Member), append(found, a.Value.Jobs...)
 		case api.CodeOf(a.Err) != api.CodeNotFound:
 			return radar.Member{}, api.Job{}, a.Err
@@ -295,8 +304,6 @@ func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, err
 	for _, m := range c.e.cfg.Radar.Members() {
 		s := satelliteOf(m)
 		if t, ok := told[m.ID]; ok {
-			// Who it is, its key has proven; how it fares, it says itself.
-			t.Name, t.ID, t.Address, t.State = s.Name, s.ID, s.Address, api.SatelliteLive
 			s = t
 		} else if s.State == api.SatelliteLive {
 			s.State = api.SatelliteSilent
@@ -358,7 +365,7 @@ func (c constellation) followPeers(ctx context.Context, tell func(api.Event) err
 	defer wg.Wait()
 	var mu sync.Mutex
 	open := map[string]bool{}
-	for {
+	for first := true; ; first = false {
 		for _, m := range c.e.cfg.Radar.Peers() {
 			mu.Lock()
 			already := open[m.ID]
@@ -371,7 +378,7 @@ func (c constellation) followPeers(ctx context.Context, tell func(api.Event) err
 				defer func() { mu.Lock(); delete(open, m.ID); mu.Unlock() }()
 				s, err := c.at(m)
 				if err == nil {
-					err = s.Events(ctx, api.EventsRequest{}, tell)
+					err = s.Events(ctx, api.EventsRequest{}, told(first, tell))
 				}
 				c.e.cfg.Log.Debug("events of a satellite ended", "satellite", m.Name, "err", err)
 			})
@@ -382,5 +389,17 @@ func (c constellation) followPeers(ctx context.Context, tell func(api.Event) err
 		case <-changed:
 		case <-again.C:
 		}
+	}
+}
+
+// told passes on what a satellite tells, the first of which is EventLost (see local.Events): the reader has missed what
+// was before, unless it only begins to read now.
+func told(begins bool, tell func(api.Event) error) func(api.Event) error {
+	return func(ev api.Event) error {
+		if begins && ev.Kind == api.EventLost {
+			begins = false
+			return nil
+		}
+		return tell(ev)
 	}
 }

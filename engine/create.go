@@ -60,6 +60,9 @@ func (e *Engine) create(ctx context.Context, account string, r api.CreateRequest
 	if err := e.able(); err != nil {
 		return api.Job{}, err
 	}
+	if _, err := virt.ParseID(r.Name); err == nil {
+		return api.Job{}, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%q has the form of an id, which could mean another VM", r.Name), Hint: "choose another name"}
+	}
 	suit, err := e.cfg.Volumes.Spacesuit(ctx, r.From)
 	if errors.Is(err, virt.ErrNotFound) {
 		return api.Job{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no spacesuit %q on %s", r.From, e.cfg.Name), Hint: "`spacesuit` alone searches for them"}

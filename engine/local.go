@@ -162,13 +162,7 @@ var errOver = errors.New("the job is over")
 
 func (l local) Events(ctx context.Context, r api.EventsRequest, fn func(api.Event) error) error {
 	if r.Job == "" {
-		// What concerns the constellation each asker's own engine tells.
-		return l.e.bus.Each(ctx, func(ev api.Event) error {
-			if ev.Kind == api.EventSatellite || ev.Kind == api.EventTree {
-				return nil
-			}
-			return fn(ev)
-		})
+		return l.changes(ctx, fn)
 	}
 	ch, stop, err := l.e.bus.Subscribe()
 	if err != nil {
@@ -208,6 +202,28 @@ func (l local) Events(ctx context.Context, r api.EventsRequest, fn func(api.Even
 		return nil
 	}
 	return err
+}
+
+// changes tells of this satellite's things. The first event is EventLost, by which an asker whose stream broke knows that
+// from here on nothing is missing; what concerns the constellation each asker's own engine tells.
+func (l local) changes(ctx context.Context, fn func(api.Event) error) error {
+	ch, stop, err := l.e.bus.Subscribe()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for ev := (api.Event{Kind: api.EventLost, Time: l.e.cfg.Now().UTC()}); ; {
+		if ev.Kind != api.EventSatellite && ev.Kind != api.EventTree {
+			if err := fn(ev); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case ev = <-ch:
+		}
+	}
 }
 
 func (l local) Console(ctx context.Context, ref string) (io.ReadWriteCloser, error) {

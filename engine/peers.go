@@ -25,7 +25,7 @@ type peer struct {
 
 func newPeers(cfg Config) *peers { return &peers{config: cfg.PeerTLS, open: map[string]peer{}} }
 
-// at gives another satellite's local view for an account.
+// at gives another satellite's local view for an account, as far as it may be believed.
 func (p *peers) at(m radar.Member, account string) (api.Service, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,7 +41,7 @@ func (p *peers) at(m radar.Member, account string) (api.Service, error) {
 		have = peer{m.Addr, rpc.DialTLS(m.Addr.String(), config)}
 		p.open[m.ID] = have
 	}
-	return have.client.For(account), nil
+	return heard{have.client.For(account), m}, nil
 }
 
 func (p *peers) close() {

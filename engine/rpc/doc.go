@@ -84,7 +84,11 @@ func toWire(ctx context.Context, err error) error {
 	if e == nil && !errors.As(err, &e) {
 		e = &api.Error{Code: api.CodeOf(err), Message: err.Error()}
 	}
-	out := connect.NewError(codes[e.Code], errors.New(e.Message))
+	code, known := codes[e.Code]
+	if !known { // another satellite's
+		code = connect.CodeInternal
+	}
+	out := connect.NewError(code, errors.New(e.Message))
 	if text, err := json.Marshal(e); err == nil {
 		out.Meta().Set(errorHeader, url.PathEscape(string(text)))
 	}
