@@ -11,12 +11,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"decenter/engine/api"
+	"decenter/keys"
 )
 
 // DefaultPath is where the engine looks when nothing else is said.
@@ -141,9 +143,25 @@ func explain(err error) error {
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {
 		row, col := decode.Position()
-		return fmt.Errorf("line %d, column %d: %s", row, col, strings.TrimPrefix(decode.Error(), "toml: "))
+		return fmt.Errorf("line %d, column %d: %s", row, col, explainType(strings.TrimPrefix(decode.Error(), "toml: ")))
 	}
 	return err
+}
+
+var wrongType = regexp.MustCompile(`^cannot decode TOML (.+) into struct field config\.(\w+)\.(\w+) of type (\S+)$`)
+
+// explainType says in the file's words what the decoder says in Go's. Keys are fields' names in lower case.
+func explainType(message string) string {
+	m := wrongType.FindStringSubmatch(message)
+	if m == nil {
+		return message
+	}
+	key := strings.ToLower(m[2] + "." + m[3])
+	takes := map[string]string{"int": "a whole number", "string": "text in quotes", "[]string": "a list of texts in quotes"}[m[4]]
+	if takes == "" {
+		takes = "[" + key + "] and keys below it"
+	}
+	return fmt.Sprintf("%s takes %s, not TOML's %s", strings.TrimPrefix(key, "config."), takes, m[1])
 }
 
 // Append writes the configuration as a file with every key and its meaning.
@@ -171,6 +189,11 @@ func (c Config) Check() error {
 	}
 	if c.Peer.Port < 1 || c.Peer.Port > 65534 {
 		bad("peer.port = %d is out of range: use 1 to 65534", c.Peer.Port)
+	}
+	for _, a := range c.Trust.Accounts {
+		if _, err := keys.ParseAddress(keys.Mainnet, a); err != nil {
+			bad("trust.accounts: %w", err)
+		}
 	}
 	for _, f := range c.Trust.Satellites {
 		if !strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43 {

@@ -37,12 +37,17 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 func TestErrorsNameTheLineAndWhatIsRight(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"name = 's1'\nnmae = 's2'", "line 2, column 1: unknown key \"nmae\""},
-		{"[ssh]\nlisten = 2222", "line 2"},
+		{"[ssh]\nlisten = 2222", "line 2, column 10: ssh.listen takes a list of texts in quotes, not TOML's integer"},
+		{"[ssh]\nlisten = [2222]", "ssh.listen takes a list"},
+		{"[peer]\nport = 'seven'", "line 2, column 8: peer.port takes a whole number, not TOML's string"},
+		{"name = 7", "line 1, column 8: name takes text in quotes"},
+		{"ssh = 7", "line 1, column 7: ssh takes [ssh] and keys below it"},
 		{"name = 'No Name'", "is not a name"},
 		{"[peer]\nport = 65535", "use 1 to 65534"},
 		{"[virt]\naccel = 'xen'", "use auto, kvm or tcg"},
 		{"[trust]\nsatellites = ['abc']", "is not a fingerprint"},
 		{"data = 'here'", "is not an absolute path"},
+		{"[trust]\naccounts = ['bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5']", "mistyped character"},
 		{"[net]\npriority = 70000", "use 0 to 65535"},
 		{"[ssh]\nlisten = ['2222']", "use ADDRESS:PORT"},
 		{"[log]\nlevel = 'loud'\nformat='xml'", "log.format"},
