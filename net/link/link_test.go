@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"decenter/net/frame"
 	"decenter/net/link/rig"
 )
@@ -104,12 +107,147 @@ func TestControlFramesCrossACable(t *testing.T) {
 	if err := errors.Join(pa.Send(other), pa.Send(sent)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := pb.Receive(); err != nil || !bytes.Equal(got, sent) {
+	for range 2 { // waiting takes nothing
+		if err := pb.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := pb.Poll(); err != nil || !bytes.Equal(got, sent) {
+		t.Fatalf("got %x, %v", got, err)
+	}
+	// What arrived before its device went down is not lost for that.
+	if err := pa.Send(sent); err != nil {
+		t.Fatal(err)
+	}
+	rig.IP(t, "-n", "dcdp-l2", "link", "set", "p", "down")
+	if got, err := pb.Poll(); err != nil || !bytes.Equal(got, sent) {
 		t.Fatalf("got %x, %v", got, err)
 	}
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if got, err := pb.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("after its context: %x, %v", got, err)
+	if err := pb.Wait(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("after its context: %v", err)
+	}
+}
+
+func TestASocketKnowsThatItsDeviceWentAway(t *testing.T) {
+	a, b := rig.Namespace(t, "dcdp-l1"), rig.Namespace(t, "dcdp-l2")
+	rig.Cable(t, a, "p", b, "p")
+	var p *Packet
+	a.Do(t, func() error {
+		l, err := ByName("p")
+		if err == nil {
+			p, err = OpenPacket(t.Context(), l.Index)
+		}
+		return err
+	})
+	defer p.Close()
+	rig.IP(t, "-n", "dcdp-l1", "link", "set", "p", "down")
+	rig.IP(t, "-n", "dcdp-l1", "link", "set", "p", "up")
+	if !p.Bound() {
+		t.Fatal("down and up again is enough to lose it")
+	}
+	rig.IP(t, "-n", "dcdp-l2", "link", "set", "p", "name", "q")
+	rig.IP(t, "-n", "dcdp-l1", "link", "set", "p", "netns", "dcdp-l2")
+	rig.IP(t, "-n", "dcdp-l2", "link", "set", "p", "netns", "dcdp-l1")
+	if p.Bound() {
+		t.Error("hears a device that went away and came back")
+	}
+}
+
+// A list that changed while it was read may lack anything.
+func TestInterruptedListsAreAskedForAgain(t *testing.T) {
+	asked := 0
+	list := func() ([]int, error) {
+		if asked++; asked < 4 {
+			return []int{1}, netlink.ErrDumpInterrupted
+		}
+		return []int{1, 2}, nil
+	}
+	if all, err := whole(list); err != nil || len(all) != 2 || asked != 4 {
+		t.Errorf("%v, %v, asked %d times", all, err, asked)
+	}
+	never := func() ([]int, error) { return []int{1}, netlink.ErrDumpInterrupted }
+	if all, err := whole(never); all != nil || !errors.Is(err, netlink.ErrDumpInterrupted) {
+		t.Errorf("a partial list is taken: %v, %v", all, err)
+	}
+}
+
+// The list of devices is whole while others come and go.
+func TestListWhileDevicesChange(t *testing.T) {
+	ns := rig.Namespace(t, "dcdp-l1")
+	rig.IP(t, "-n", "dcdp-l1", "link", "add", "stays", "type", "veth", "peer", "name", "stays2")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = ns.Command("ip", "link", "add", "comes", "type", "veth", "peer", "name", "goes").Run()
+			_ = ns.Command("ip", "link", "del", "comes").Run()
+		}
+	}()
+	n := 0
+	ns.Do(t, func() error {
+		for ; ctx.Err() == nil; n++ {
+			all, err := List()
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(all, func(l Link) bool { return l.Name == "stays" }) {
+				t.Errorf("list %d lacks a device that is there: %+v", n, all)
+			}
+		}
+		return nil
+	})
+	<-done
+	t.Logf("%d lists", n)
+}
+
+// More news than the socket holds is still news (ENOBUFS), and the watch goes on.
+func TestWatchSurvivesAnOverrun(t *testing.T) {
+	ns := rig.Namespace(t, "dcdp-l1")
+	rig.IP(t, "-n", "dcdp-l1", "link", "add", "va", "type", "veth", "peer", "name", "vb")
+	var changed <-chan struct{}
+	var fd int
+	ns.Do(t, func() (err error) {
+		if fd, err = watchSocket(); err == nil {
+			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) // the kernel's least: about one message
+		}
+		return err
+	})
+	var batch bytes.Buffer
+	for range 300 {
+		batch.WriteString("link set va mtu 1400\nlink set va mtu 1500\n")
+	}
+	c := ns.Command("ip", "-batch", "-")
+	c.Stdin = &batch
+	if out, err := c.CombinedOutput(); err != nil { // before anyone reads
+		t.Fatalf("%v: %s", err, out)
+	}
+	buf := make([]byte, 1<<16)
+	if _, err := unix.Read(fd, buf); !errors.Is(err, unix.ENOBUFS) {
+		t.Fatalf("no overrun to survive: %v", err)
+	}
+	rig.IP(t, "-n", "dcdp-l1", "link", "set", "va", "mtu", "1400")
+	changed = watch(t.Context(), fd)
+	for range 2 {
+		select {
+		case _, open := <-changed:
+			if !open {
+				t.Fatal("the watch ended")
+			}
+		case <-time.After(time.Second):
+			t.Fatal("nothing was said")
+		}
+		time.Sleep(50 * time.Millisecond)
+		for len(changed) > 0 {
+			<-changed
+		}
+		c := ns.Command("ip", "-batch", "-")
+		c.Stdin = bytes.NewReader(bytes.Repeat([]byte("link set va mtu 1400\nlink set va mtu 1500\n"), 300))
+		if err := c.Run(); err != nil { // while it reads
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"unsafe"
@@ -30,10 +31,7 @@ type Link struct {
 
 // List gives all devices of the namespace, by index.
 func List() ([]Link, error) {
-	all, err := netlink.LinkList()
-	if errors.Is(err, netlink.ErrDumpInterrupted) { // it changed while we read
-		all, err = netlink.LinkList()
-	}
+	all, err := whole(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list network devices: %w", err)
 	}
@@ -43,6 +41,23 @@ func List() ([]Link, error) {
 	}
 	slices.SortFunc(ls, func(a, b Link) int { return int(a.Index) - int(b.Index) })
 	return ls, nil
+}
+
+// attempts bounds how often a list is asked for that changes while it is read.
+const attempts = 10
+
+// whole asks for a list until it was not changed meanwhile (NLM_F_DUMP_INTR): one that was may lack anything, and must not
+// be taken for what is there.
+func whole[T any](list func() ([]T, error)) (all []T, err error) {
+	for range attempts {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // ByName finds one device.
@@ -171,11 +186,29 @@ func match(patterns []string, name string) bool {
 	})
 }
 
+// Addresses lists a device's own addresses that reach beyond its cable, IPv4 and IPv6.
+func Addresses(ifindex uint32) ([]netip.Addr, error) {
+	n := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: int(ifindex)}} // only its index is asked for
+	all, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(n, netlink.FAMILY_ALL) })
+	if err != nil {
+		return nil, fmt.Errorf("list addresses of device %d: %w", ifindex, err)
+	}
+	var found []netip.Addr
+	for _, a := range all {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && !ip.IsLinkLocalUnicast() && !ip.IsLoopback() {
+			found = append(found, ip.Unmap())
+		}
+	}
+	return found, nil
+}
+
 // DefaultRoutes gives the indices of the devices that a default route, IPv4 or IPv6, leads out of.
 func DefaultRoutes() (map[uint32]bool, error) {
 	found := map[uint32]bool{}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		routes, err := netlink.RouteListFiltered(family, &netlink.Route{Dst: nil, Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+		routes, err := whole(func() ([]netlink.Route, error) {
+			return netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("list default routes: %w", err)
 		}

@@ -25,7 +25,7 @@ type Packet struct {
 }
 
 // OpenPacket binds a packet socket to the device and joins the group address there, until Close. When ctx ends,
-// Receive returns. Control frames go before others in the device's queue.
+// Wait returns. Control frames go before others in the device's queue.
 func OpenPacket(ctx context.Context, ifindex uint32) (*Packet, error) {
 	proto := uint16(frame.EtherType<<8&0xff00 | frame.EtherType>>8)
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -47,18 +47,22 @@ func OpenPacket(ctx context.Context, ifindex uint32) (*Packet, error) {
 	return p, nil
 }
 
-// Receive waits for a frame, whole from its destination address on. It ends with the context of OpenPacket and with
-// Close; unix.ENETDOWN means that the device is down for now.
-func (p *Packet) Receive() ([]byte, error) {
-	buf := make([]byte, maxControl+1)
-	n, err := p.file.Read(buf)
-	if err != nil {
-		return nil, fmt.Errorf("receive control frame: %w", err)
+// Wait returns once a frame is there to be polled. It ends with the context of OpenPacket and with Close.
+func (p *Packet) Wait() error {
+	conn, err := p.file.SyscallConn()
+	if err == nil {
+		err = conn.Read(func(fd uintptr) bool {
+			_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENETDOWN) && !errors.Is(err, unix.EINTR)
+		})
 	}
-	return buf[:n], nil
+	if err != nil {
+		return fmt.Errorf("wait for control frames: %w", err)
+	}
+	return nil
 }
 
-// Poll takes a frame that is already there; nil if there is none. It never waits.
+// Poll takes a frame that is already there, whole from its destination address on; nil if there is none. It never waits.
 func (p *Packet) Poll() ([]byte, error) {
 	conn, err := p.file.SyscallConn()
 	if err != nil {
@@ -67,16 +71,37 @@ func (p *Packet) Poll() ([]byte, error) {
 	buf := make([]byte, maxControl+1)
 	var n int
 	var got error
-	if err := conn.Control(func(fd uintptr) { n, got = unix.Read(int(fd), buf) }); err != nil {
+	if err := conn.Control(func(fd uintptr) {
+		n, got = unix.Read(int(fd), buf)
+		if errors.Is(got, unix.ENETDOWN) { // said once, ahead of what arrived before the device went down
+			n, got = unix.Read(int(fd), buf)
+		}
+	}); err != nil {
 		return nil, fmt.Errorf("poll for control frames: %w", err)
 	}
-	if errors.Is(got, unix.EAGAIN) {
+	if errors.Is(got, unix.EAGAIN) || errors.Is(got, unix.EINTR) {
 		return nil, nil
 	}
 	if got != nil {
 		return nil, fmt.Errorf("poll for control frames: %w", got)
 	}
 	return buf[:n], nil
+}
+
+// Bound tells whether the socket still hears its device. It does not once the device was removed or went to another
+// namespace, also if it came back since.
+func (p *Packet) Bound() bool {
+	conn, err := p.file.SyscallConn()
+	if err != nil {
+		return false
+	}
+	bound := false
+	err = conn.Control(func(fd uintptr) {
+		sa, err := unix.Getsockname(int(fd))
+		at, ok := sa.(*unix.SockaddrLinklayer)
+		bound = err == nil && ok && at.Ifindex > 0
+	})
+	return bound && err == nil
 }
 
 // Send puts a whole frame into the device's queue. It never waits.
@@ -98,7 +123,7 @@ func (p *Packet) Send(b []byte) error {
 	return nil
 }
 
-// Close leaves the group and ends Receive.
+// Close leaves the group and ends Wait.
 func (p *Packet) Close() error {
 	p.stop()
 	return p.file.Close()

@@ -3,12 +3,13 @@ package link
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"decenter/net/frame"
 )
@@ -49,7 +50,8 @@ func Prepare(l Link) error {
 	}
 	var errs []error
 	if l.MTU < PortMTU {
-		if err := netlink.LinkSetMTU(n, PortMTU); err != nil && !errors.Is(err, unix.EINVAL) {
+		// Drivers refuse with all kinds of errors; one that leaves less room than for a plain frame is none for us.
+		if err := netlink.LinkSetMTU(n, PortMTU); err != nil && l.MTU < MTU {
 			errs = append(errs, err)
 		}
 	}
@@ -59,7 +61,7 @@ func Prepare(l Link) error {
 	if lro(l.Name) {
 		errs = append(errs, setLRO(l.Name, false))
 	}
-	if sysctl(l.Name, "ipv6", "disable_ipv6") == "0" && !addressed(n) {
+	if sysctl(l.Name, "ipv6", "disable_ipv6") == "0" && !addressed(l.Index) {
 		errs = append(errs, setSysctl(l.Name, "ipv6", "disable_ipv6", "1"))
 	}
 	if !l.Up {
@@ -107,17 +109,9 @@ func Restore(p Prior) error {
 }
 
 // addressed tells whether a device has an IPv6 address besides its link-local one.
-func addressed(n netlink.Link) bool {
-	as, err := netlink.AddrList(n, unix.AF_INET6)
-	if err != nil {
-		return true
-	}
-	for _, a := range as {
-		if !a.IP.IsLinkLocalUnicast() {
-			return true
-		}
-	}
-	return false
+func addressed(ifindex uint32) bool {
+	as, err := Addresses(ifindex)
+	return err != nil || slices.ContainsFunc(as, netip.Addr.Is6)
 }
 
 func lro(name string) bool {
