@@ -103,7 +103,7 @@ func needRoot() error {
 
 // Up makes a lab and waits until every engine answers. On any failure, and when ctx ends, it takes away what it made.
 // A lab that is a leftover (its satellites are dead, or its owner is) is cleaned up first.
-func Up(ctx context.Context, o Options) (l *Lab, err error) {
+func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := errors.Join(needRoot(), checkDir(o.Dir)); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func Up(ctx context.Context, o Options) (l *Lab, err error) {
 	if err := free(o.Dir); err != nil {
 		return nil, err
 	}
-	l = &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, LogLevel: o.LogLevel, Accel: o.Accel, Binary: o.Binary,
+	l := &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, LogLevel: o.LogLevel, Accel: o.Accel, Binary: o.Binary,
 		Holders: map[string]Holder{}, Cables: map[string]CableState{}, Starting: true}
 	if o.Bound {
 		me, err := identify(os.Getpid())

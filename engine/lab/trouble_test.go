@@ -221,6 +221,31 @@ func TestAnUpKilledAtAnyMomentIsCleanedUp(t *testing.T) {
 	}
 }
 
+// TestAnInterruptedUpTakesAwayWhatItMade sends Ctrl-C's signal while the lab comes up.
+func TestAnInterruptedUpTakesAwayWhatItMade(t *testing.T) {
+	dir := newDir(t)
+	interrupted := 0
+	for n := range 8 {
+		cmd, out := begin(t, dir, "up", "--topology", "ring:3")
+		time.Sleep(time.Duration(10+12*n) * time.Millisecond)
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		err := cmd.Wait()
+		if strings.Contains(fmt.Sprint(err), "exit status 2") { // cancelled
+			interrupted++
+		}
+		if err == nil {
+			must(t, dir, "down")
+		}
+		if left := traces(t, dir); len(left) > 0 {
+			text, _ := io.ReadAll(out)
+			t.Fatalf("after %d ms (%v) is left:\n%s\nit said:\n%s", 10+12*n, err, strings.Join(left, "\n"), text)
+		}
+	}
+	if interrupted == 0 {
+		t.Error("no signal came in time to interrupt anything")
+	}
+}
+
 func TestDownFindsWhatLabJSONDoesNotTell(t *testing.T) {
 	dir := newDir(t)
 	for _, text := range []string{"", "{", `{"topology":{"Satellites":["../../etc"]}}`} {
