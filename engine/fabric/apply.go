@@ -14,18 +14,19 @@ import (
 const snapshotFile = "promises"
 
 // apply does what the core decided, in the order of tree.Effects, and tells when to tick. An error is a gate that could not
-// be shut: to go on would risk a loop.
+// be shut, or promises that can be neither stored nor disowned: to go on would risk a loop.
 func (f *Fabric) apply() (deadline time.Duration, err error) {
 	e := f.core.Ready()
 	for _, g := range e.Gates {
-		if !g.Open {
-			if err := f.shut(uint32(g.Port)); err != nil {
-				return 0, err
-			}
+		if !g.Open { // all of them, whatever becomes of one
+			err = errors.Join(err, f.shut(uint32(g.Port)))
 		}
 	}
-	if e.Changed {
-		f.save()
+	if err == nil && e.Changed {
+		err = f.save()
+	}
+	if err != nil { // nothing was said since the promises that are stored: the next start may hold to them
+		return 0, err
 	}
 	for _, t := range e.Send {
 		f.send(t)
@@ -65,22 +66,32 @@ func (f *Fabric) shut(ifindex uint32) error {
 	return nil
 }
 
-// save stores the core's promises whole. Where it cannot, there shall be none: the next start then begins anew.
-func (f *Fabric) save() {
+// save stores the core's promises whole. Where it cannot, there shall be none: the next start then begins anew. Where
+// older ones stay, nobody may hear of the newer.
+func (f *Fabric) save() error {
 	path := filepath.Join(f.cfg.State, snapshotFile)
-	if err := writeWhole(path, f.core.Snapshot()); err != nil {
-		f.cfg.Log.Warn("promises are not stored; the next start will shut every gate", "err", err)
-		os.Remove(path)
+	err := writeWhole(path, f.core.Snapshot())
+	if err == nil {
+		return nil
 	}
+	f.cfg.Log.Warn("promises are not stored; the next start will shut every gate", "err", err)
+	if gone := os.Remove(path); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+		return fmt.Errorf("promises can be neither stored nor removed: %w", errors.Join(err, gone))
+	}
+	return nil
 }
 
 // writeWhole replaces a file in one step. It outlives us, but need not outlive the machine: no sync.
 func writeWhole(path string, b []byte) error {
 	next := path + ".next"
-	if err := os.WriteFile(next, b, 0o600); err != nil {
-		return err
+	err := os.WriteFile(next, b, 0o600)
+	if err == nil {
+		err = os.Rename(next, path)
 	}
-	return os.Rename(next, path)
+	if err != nil {
+		os.Remove(next) // it may take the space that is missing
+	}
+	return err
 }
 
 // send puts a control frame on its cable. One that fails is a lost frame; the core repeats what matters.

@@ -20,9 +20,11 @@ import (
 
 // Our limits.
 const (
-	maxFrames  = 1024            // received and not yet looked at, over all ports
-	rescan     = 5 * time.Second // how often devices are listed though nothing was heard of a change
-	askTimeout = time.Second     // how long a question without a context waits for Run
+	maxFrames  = 64                     // of one port, looked at in one go
+	maxWaiting = 1024                   // of one port, looked at before time passes: more than its socket holds
+	rescan     = 5 * time.Second        // how often devices are listed though nothing was heard of a change
+	rescanSoon = 100 * time.Millisecond // the same, after a list that could not be had
+	askTimeout = time.Second            // how long a question without a context waits for Run
 )
 
 // Config is what a fabric is made of.
@@ -44,25 +46,21 @@ type Fabric struct {
 	cfg   Config
 	start time.Time
 
-	frames  chan arrival
-	asks    chan ask
-	changed chan struct{}
-	stopped chan struct{} // closed when Run is over
+	readable chan *port // its socket has frames
+	asks     chan ask
+	changed  chan struct{}
+	stopped  chan struct{} // closed when Run is over
 
 	// Owned by New, then by Run's goroutine.
-	core   *tree.Core
-	dp     *datapath.Datapath
-	ports  map[uint32]*port
-	priors map[string]link.Prior // by name
-	taps   map[frame.MAC]tap
-	inner  link.Link // the host port's inner end
-	outer  link.Link
-}
-
-// arrival is a control frame that came in.
-type arrival struct {
-	port  tree.PortID
-	frame []byte
+	lock    *os.File // makes the data path ours
+	core    *tree.Core
+	dp      *datapath.Datapath
+	ports   map[uint32]*port
+	uplinks map[uint32]string     // devices that had the default route once, by name: not ours, also while it is away
+	priors  map[string]link.Prior // by name
+	taps    map[frame.MAC]tap
+	inner   link.Link // the host port's inner end
+	outer   link.Link
 }
 
 // ask is something for Run's goroutine to do.
@@ -71,31 +69,49 @@ type ask struct {
 	done chan<- error
 }
 
-// New makes the host port and takes over, or loads, the data path. Nothing is opened or said before Run.
+// New makes the host port and takes over, or loads, the data path. Nothing is opened or said before Run. While another
+// engine has the data path it is a CodeConflict.
 func New(ctx context.Context, cfg Config) (*Fabric, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	f := &Fabric{cfg: cfg, start: time.Now(), frames: make(chan arrival, maxFrames), asks: make(chan ask),
-		changed: make(chan struct{}, 1), stopped: make(chan struct{}), ports: map[uint32]*port{}, taps: map[frame.MAC]tap{}}
-	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
-		return nil, fmt.Errorf("make the fabric's folder: %w", err)
-	}
+	f := &Fabric{cfg: cfg, start: time.Now(), readable: make(chan *port), asks: make(chan ask), changed: make(chan struct{}, 1),
+		stopped: make(chan struct{}), ports: map[uint32]*port{}, uplinks: map[uint32]string{}, taps: map[frame.MAC]tap{}}
 	var err error
-	if f.priors, err = readPriors(cfg.State); err != nil {
+	if f.lock, err = own(cfg); err != nil {
 		return nil, err
 	}
-	if f.outer, f.inner, err = link.CreateHost(cfg.Host, cfg.MAC); err != nil {
+	if err := errors.Join(f.begin(), ctx.Err()); err != nil {
+		f.Close()
 		return nil, err
 	}
-	if f.dp, err = datapath.Open(cfg.BPF, cfg.Log); err != nil {
-		return nil, err
+	return f, nil
+}
+
+// own makes this process the only one that works with the data path.
+func own(cfg Config) (*os.File, error) {
+	lock, err := datapath.Lock(cfg.BPF)
+	if errors.Is(err, datapath.ErrBusy) {
+		return nil, &api.Error{Code: api.CodeConflict, Message: "another engine is running on the data path in " + cfg.BPF,
+			Hint: "stop it first; guests and frames go on without it"}
 	}
-	if err := f.takeOver(); err != nil {
-		f.dp.Close()
-		return nil, err
+	return lock, err
+}
+
+func (f *Fabric) begin() (err error) {
+	if err := os.MkdirAll(f.cfg.State, 0o700); err != nil {
+		return fmt.Errorf("make the fabric's folder: %w", err)
 	}
-	return f, ctx.Err()
+	if f.priors, err = readPriors(f.cfg.State); err != nil {
+		return err
+	}
+	if f.outer, f.inner, err = link.CreateHost(f.cfg.Host, f.cfg.MAC); err != nil {
+		return err
+	}
+	if f.dp, err = datapath.Open(f.cfg.BPF, f.cfg.Log); err != nil {
+		return err
+	}
+	return f.takeOver()
 }
 
 func (c Config) check() error {
@@ -147,8 +163,10 @@ func (f *Fabric) now() time.Duration { return time.Since(f.start) }
 
 // Close lets go of the data path, which goes on forwarding. Run must be over, or never begun.
 func (f *Fabric) Close() error {
-	f.dp.Close()
-	return nil
+	if f.dp != nil {
+		f.dp.Close()
+	}
+	return f.lock.Close()
 }
 
 // Run keeps the fabric until ctx ends, which is no error.
@@ -165,9 +183,11 @@ func (f *Fabric) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	again := time.NewTicker(rescan)
+	again := time.NewTimer(rescan)
 	defer again.Stop()
-	f.scan(ctx)
+	if err := f.scan(ctx); err != nil { // without a list the core would not know the gates that are open
+		return err
+	}
 	deadline, err := f.apply()
 	if err != nil {
 		return err
@@ -179,8 +199,8 @@ func (f *Fabric) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case a := <-f.frames:
-			f.core.Input(a.port, a.frame, f.now())
+		case p := <-f.readable:
+			f.receive(p, maxFrames)
 		case _, open := <-watch:
 			if !open {
 				if ctx.Err() != nil {
@@ -188,13 +208,16 @@ func (f *Fabric) Run(ctx context.Context) error {
 				}
 				return errors.New("the kernel tells no more of network devices")
 			}
-			f.scan(ctx)
+			err = f.rescan(ctx, again)
 		case <-again.C:
-			f.scan(ctx)
+			err = f.rescan(ctx, again)
 		case a := <-f.asks:
 			a.done <- a.do()
 		case <-timer.C:
 			f.tick()
+		}
+		if err != nil {
+			return err
 		}
 		if deadline, err = f.apply(); err != nil {
 			return err
@@ -202,22 +225,24 @@ func (f *Fabric) Run(ctx context.Context) error {
 	}
 }
 
-// tick hands over all that has arrived, then lets time pass: what waits in our own queues was not lost on the way.
+// tick hands over all that has arrived, then lets time pass: what waits in our own sockets was not lost on the way.
 func (f *Fabric) tick() {
-	for range len(f.frames) {
-		a := <-f.frames
-		f.core.Input(a.port, a.frame, f.now())
-	}
-	for index, p := range f.ports {
-		for range maxFrames {
-			b, err := p.packet.Poll()
-			if b == nil || err != nil {
-				break
-			}
-			f.core.Input(tree.PortID(index), b, f.now())
-		}
+	for _, p := range f.ports {
+		f.receive(p, maxWaiting)
 	}
 	f.core.Tick(f.now())
+}
+
+// receive hands over what waits in a port's socket, which is the only queue there is: each port has its own.
+func (f *Fabric) receive(p *port, most int) {
+	index := p.link.Index
+	for range most {
+		b, err := p.packet.Poll()
+		if b == nil || err != nil || f.ports[index] != p {
+			return
+		}
+		f.core.Input(tree.PortID(index), b, f.now())
+	}
 }
 
 // ask has Run's goroutine do something and waits until it has.

@@ -2,21 +2,14 @@ package fabric
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"decenter/net/datapath"
 	"decenter/net/link"
 	"decenter/net/tree"
 )
-
-const priorsFile = "ports.json"
 
 // port is a device that is part of the fabric.
 type port struct {
@@ -30,75 +23,123 @@ func (p *port) close() {
 	p.packet.Close()
 }
 
-// scan compares the machine's devices with our ports: adds, removes, and tells the core of every change.
-func (f *Fabric) scan(ctx context.Context) {
+// errUnknown: what devices there are could not be found out.
+var errUnknown = errors.New("devices are not known")
+
+// rescan is scan after the first one: while devices are not known all stays as it is, for a moment.
+func (f *Fabric) rescan(ctx context.Context, again *time.Timer) error {
+	again.Reset(rescan)
+	err := f.scan(ctx)
+	if errors.Is(err, errUnknown) {
+		f.cfg.Log.Warn("looking again soon", "err", err)
+		again.Reset(rescanSoon)
+		return nil
+	}
+	return err
+}
+
+// scan compares the machine's devices with our ports: adds, removes, and tells the core of every change. An error that is
+// not errUnknown is a gate that could not be shut.
+func (f *Fabric) scan(ctx context.Context) error {
 	all, err := link.List()
 	if err != nil {
-		f.cfg.Log.Warn("devices are not known", "err", err)
-		return
+		return fmt.Errorf("%w: %w", errUnknown, err)
 	}
 	routes, err := link.DefaultRoutes()
 	if err != nil {
-		f.cfg.Log.Warn("default routes are not known", "err", err)
-		return
+		return fmt.Errorf("%w: %w", errUnknown, err)
 	}
+	f.rememberUplinks(all, routes)
 	chosen := map[uint32]link.Link{}
 	for _, l := range f.cfg.Ports.Choose(all, routes) {
 		if l.Index != f.inner.Index && l.Index != f.outer.Index && !isTap(l) {
 			chosen[l.Index] = l
 		}
 	}
-	f.drop(chosen)
+	if err := errors.Join(f.drop(all, chosen), f.checkTaps(all)); err != nil {
+		return err
+	}
 	for index, l := range chosen {
-		p, there := f.ports[index]
-		if there && p.link.MAC != l.MAC { // its echoes would be answered from the old address
-			f.remove(index)
-			there = false
+		if err := f.update(ctx, index, l); err != nil {
+			return err
 		}
-		if !there {
-			if err := f.add(ctx, l); err != nil {
-				f.cfg.Log.Warn("device does not become a port", "port", l.Name, "err", err)
-			}
-			continue
+	}
+	return nil
+}
+
+// rememberUplinks adds to the default routes' devices those that had one before: a cable pulled, or a lease run out, takes
+// the route away, and as a port of the fabric the device could never get it back.
+func (f *Fabric) rememberUplinks(all []link.Link, routes map[uint32]bool) {
+	for _, l := range all {
+		if routes[l.Index] {
+			f.uplinks[l.Index] = l.Name
 		}
-		if p.link != l {
-			p.link = l
-			f.core.Link(tree.PortID(index), coreLink(l), f.now())
+		if f.uplinks[l.Index] == l.Name {
+			routes[l.Index] = true
 		}
 	}
 }
 
-// drop removes the ports that are not chosen any more, also those that only the data path remembers.
-func (f *Fabric) drop(chosen map[uint32]link.Link) {
+// update brings one port up to what its device is now.
+func (f *Fabric) update(ctx context.Context, index uint32, l link.Link) error {
+	p, there := f.ports[index]
+	switch {
+	case there && p.link.MAC != l.MAC: // its echoes would be answered from the old address
+		f.renamePrior(p.link, l)
+		there = false
+	case there && (!p.packet.Bound() || !f.dp.Hooked(index)): // gone and back, or another of the same index
+		f.cfg.Log.Warn("port's device was exchanged", "port", l.Name)
+		there = false
+	case there && p.link.Name != l.Name:
+		f.renamePrior(p.link, l)
+	}
+	if there {
+		if p.link != l {
+			p.link = l
+			f.core.Link(tree.PortID(index), coreLink(l), f.now())
+		}
+		return nil
+	}
+	if _, old := f.ports[index]; old {
+		if err := f.remove(index); err != nil {
+			return err
+		}
+	}
+	if err := f.add(ctx, l); err != nil {
+		f.cfg.Log.Warn("device does not become a port", "port", l.Name, "err", err)
+		return f.remove(index) // also from the core, which may know its gate as open
+	}
+	return nil
+}
+
+// drop removes the ports that are not chosen any more, also those that only the data path remembers. Devices that are still
+// there become what they were.
+func (f *Fabric) drop(all []link.Link, chosen map[uint32]link.Link) error {
+	var errs []error
 	for _, dp := range f.dp.Ports() {
 		if _, stays := chosen[dp.Ifindex]; !stays && dp.Kind == datapath.Fabric {
-			f.remove(dp.Ifindex)
+			errs = append(errs, f.remove(dp.Ifindex))
 		}
 	}
 	for index := range f.ports {
 		if _, stays := chosen[index]; !stays {
-			f.remove(index)
+			errs = append(errs, f.remove(index))
 		}
 	}
+	for _, l := range all {
+		if _, ours := chosen[l.Index]; !ours {
+			f.giveBack(l)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // add makes a device a port. One that the data path has kept attached is taken as it is.
 func (f *Fabric) add(ctx context.Context, l link.Link) error {
 	if !f.attached(l.Index) {
-		if _, known := f.priors[l.Name]; !known {
-			f.priors[l.Name] = link.Inspect(l)
-			if err := writePriors(f.cfg.State, f.priors); err != nil {
-				return err
-			}
-		}
-		if err := link.Prepare(l); err != nil {
+		if err := f.prepare(&l); err != nil {
 			return err
 		}
-		now, err := link.ByName(l.Name)
-		if err != nil {
-			return err
-		}
-		l = now
 	}
 	if err := f.dp.Attach(datapath.Port{Ifindex: l.Index, Kind: datapath.Fabric, MAC: l.MAC}); err != nil {
 		return err
@@ -107,13 +148,22 @@ func (f *Fabric) add(ctx context.Context, l link.Link) error {
 	packet, err := link.OpenPacket(ctx, l.Index)
 	if err != nil {
 		cancel()
-		return errors.Join(err, f.dp.Detach(l.Index))
+		return err
 	}
 	p := &port{link: l, packet: packet, cancel: cancel}
 	f.ports[l.Index] = p
 	f.core.Link(tree.PortID(l.Index), coreLink(l), f.now())
-	go f.listen(ctx, tree.PortID(l.Index), packet)
+	f.warnOfAddresses(l)
+	go f.listen(ctx, p, l.Name)
 	return nil
+}
+
+// warnOfAddresses tells of a port that was in use for something else, as far as one can see.
+func (f *Fabric) warnOfAddresses(l link.Link) {
+	if as, err := link.Addresses(l.Index); err == nil && len(as) > 0 {
+		f.cfg.Log.Warn("this device has addresses of its own, which are not reachable while it is a port of the fabric; "+
+			"if it is not meant to be one, name it in [net] exclude", "port", l.Name, "addresses", as)
+	}
 }
 
 func (f *Fabric) attached(ifindex uint32) bool {
@@ -125,35 +175,34 @@ func (f *Fabric) attached(ifindex uint32) bool {
 	return false
 }
 
-// remove ends a port. Its gate shuts before the core knows, which harms nobody.
-func (f *Fabric) remove(ifindex uint32) {
-	if err := f.dp.Detach(ifindex); err != nil {
-		f.cfg.Log.Warn("port is not detached", "ifindex", ifindex, "err", err)
-	}
+// remove ends a port. Its gate shuts before the core knows, which harms nobody; one that does not shut is an error.
+func (f *Fabric) remove(ifindex uint32) error {
+	err := f.dp.Detach(ifindex)
 	f.core.Remove(tree.PortID(ifindex), f.now())
 	if p, ok := f.ports[ifindex]; ok {
 		p.close()
 		delete(f.ports, ifindex)
 	}
+	if err != nil {
+		return fmt.Errorf("remove port %d: %w", ifindex, err)
+	}
+	return nil
 }
 
-// listen hands over what arrives on a port. While Run is busy, frames wait in the socket, and then are lost.
-func (f *Fabric) listen(ctx context.Context, id tree.PortID, packet *link.Packet) {
-	for ctx.Err() == nil {
-		b, err := packet.Receive()
-		if errors.Is(err, unix.ENETDOWN) { // set down by someone; it may come back
-			select {
-			case <-ctx.Done():
-			case <-time.After(10 * time.Millisecond):
+// listen tells Run when frames wait on a port. Run takes them out: while it is busy they stay in the socket, and then
+// are lost.
+func (f *Fabric) listen(ctx context.Context, p *port, name string) {
+	for {
+		if err := p.packet.Wait(); err != nil {
+			if ctx.Err() == nil {
+				f.cfg.Log.Error("port is not listened to any more", "port", name, "err", err)
 			}
-			continue
-		}
-		if err != nil {
 			return
 		}
 		select {
-		case f.frames <- arrival{id, b}:
+		case f.readable <- p:
 		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -161,54 +210,4 @@ func (f *Fabric) listen(ctx context.Context, id tree.PortID, packet *link.Packet
 // coreLink is a device as the core sees it.
 func coreLink(l link.Link) tree.Link {
 	return tree.Link{Name: l.Name, Up: l.Up && l.Carrier, Mbps: l.Mbps, MAC: l.MAC}
-}
-
-// readPriors reads how devices were before they became ports.
-func readPriors(dir string) (map[string]link.Prior, error) {
-	priors := map[string]link.Prior{}
-	b, err := os.ReadFile(filepath.Join(dir, priorsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return priors, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &priors)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read how ports were before: %w", err)
-	}
-	return priors, nil
-}
-
-func writePriors(dir string, priors map[string]link.Prior) error {
-	b, err := json.MarshalIndent(priors, "", "  ")
-	if err == nil {
-		err = writeWhole(filepath.Join(dir, priorsFile), b)
-	}
-	if err != nil {
-		return fmt.Errorf("store how ports were before: %w", err)
-	}
-	return nil
-}
-
-// Uninstall ends the fabric on this machine: the data path goes, devices become what they were, the host port and all
-// taps are removed. No engine may run. What is gone already is no error.
-func Uninstall(cfg Config) error {
-	errs := []error{datapath.Uninstall(cfg.BPF)}
-	priors, err := readPriors(cfg.State)
-	errs = append(errs, err)
-	for _, p := range priors {
-		errs = append(errs, link.Restore(p))
-	}
-	errs = append(errs, link.Delete(cfg.Host))
-	all, err := link.List()
-	errs = append(errs, err)
-	for _, l := range all {
-		if isTap(l) {
-			errs = append(errs, link.Delete(l.Name))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err // the record of how ports were stays for another try
-	}
-	return os.RemoveAll(cfg.State)
 }

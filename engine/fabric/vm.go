@@ -75,6 +75,26 @@ func (f *Fabric) tellLocal() {
 	f.core.Local(macs, f.now())
 }
 
+// checkTaps looks after the taps whose devices somebody else removed: what is sent to their VMs would reach whatever
+// device gets the index next.
+func (f *Fabric) checkTaps(all []link.Link) error {
+	names := map[uint32]string{}
+	for _, l := range all {
+		names[l.Index] = l.Name
+	}
+	var errs []error
+	for mac, t := range f.taps {
+		if names[t.ifindex] == t.name && f.dp.Hooked(t.ifindex) {
+			continue
+		}
+		f.cfg.Log.Warn("a VM's tap was removed or exchanged; its card has no network until it is attached again", "tap", t.name, "mac", mac)
+		errs = append(errs, f.dp.Detach(t.ifindex))
+		delete(f.taps, mac)
+		f.tellLocal()
+	}
+	return errors.Join(errs...)
+}
+
 // Attach makes the tap of a vNIC, whose name depends on the address alone, and lets its frames in and out; doing it
 // again is fine. The tap persists until Detach, whoever opens it.
 func (f *Fabric) Attach(ctx context.Context, addr net.HardwareAddr) (name string, err error) {
@@ -123,13 +143,13 @@ func (f *Fabric) Detach(ctx context.Context, addr net.HardwareAddr) error {
 }
 
 func (f *Fabric) detach(mac frame.MAC) error {
-	var err error
+	err := link.Delete(TapName(mac)) // first, so that at no time the guest talks to the machine's own stack
 	if t, there := f.taps[mac]; there {
-		err = f.dp.Detach(t.ifindex)
+		err = errors.Join(err, f.dp.Detach(t.ifindex))
 		delete(f.taps, mac)
 		f.tellLocal()
 	}
-	return errors.Join(err, link.Delete(TapName(mac)))
+	return err
 }
 
 // Keep detaches every tap of ours but those of these vNICs, and attaches those that are missing.
