@@ -137,6 +137,10 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		if err == nil {
 			return
 		}
+		if ctx.Err() != nil {
+			// What broke off says nothing to who interrupted it.
+			err = &api.Error{Code: api.CodeCancelled, Message: "interrupted; nothing is left"}
+		}
 		if derr := l.down(); derr != nil {
 			err = errors.Join(err, derr)
 		} else {
