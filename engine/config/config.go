@@ -156,12 +156,12 @@ func explainType(message string) string {
 	if m == nil {
 		return message
 	}
-	key := strings.ToLower(m[2] + "." + m[3])
+	key := strings.TrimPrefix(strings.ToLower(m[2]+"."+m[3]), "config.") // what is in Config itself has no table
 	takes := map[string]string{"int": "a whole number", "string": "text in quotes", "[]string": "a list of texts in quotes"}[m[4]]
 	if takes == "" {
 		takes = "[" + key + "] and keys below it"
 	}
-	return fmt.Sprintf("%s takes %s, not TOML's %s", strings.TrimPrefix(key, "config."), takes, m[1])
+	return fmt.Sprintf("%s takes %s, not TOML's %s", key, takes, m[1])
 }
 
 // Append writes the configuration as a file with every key and its meaning.
