@@ -137,15 +137,15 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil {
+		derr := l.down()
+		if derr == nil {
+			derr = dropDir(o.Dir)
+		}
+		if derr == nil && ctx.Err() != nil {
 			// What broke off says nothing to who interrupted it.
 			err = &api.Error{Code: api.CodeCancelled, Message: "interrupted; nothing is left"}
 		}
-		if derr := l.down(); derr != nil {
-			err = errors.Join(err, derr)
-		} else {
-			err = errors.Join(err, dropDir(o.Dir))
-		}
+		err = errors.Join(err, derr)
 	}()
 	if err := l.build(ctx, o); err != nil {
 		return nil, err
