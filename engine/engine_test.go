@@ -366,3 +366,32 @@ func TestDisksOfAVMThatTheHypervisorDoesNotKnowStay(t *testing.T) {
 		t.Error("the disks were removed")
 	}
 }
+
+func TestNewAddressesOfAGuestAreTold(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	w := newWorld()
+	e := boot(t, ctx, w, t.TempDir())
+	s := e.Open(me)
+	job, err := s.Create(ctx, api.CreateRequest{Name: "web-1", From: "tiny"})
+	follow(t, s, job, err)
+	list, err := e.guests.all(ctx)
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	told, end, err := e.bus.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	mac := list[0].NICs[0].MAC
+	found := map[virt.ID]extra{list[0].ID: {map[string][]string{mac: {"169.254.1.2"}}}}
+	e.guests.learn(list, found)
+	e.guests.learn(list, found) // nothing new
+	if len(told) != 1 {
+		t.Fatalf("told %d times, want once", len(told))
+	}
+	if ev := <-told; ev.VM == nil || len(ev.VM.NICs) != 1 || !slices.Equal(ev.VM.NICs[0].Addresses, []string{"169.254.1.2"}) {
+		t.Errorf("told %+v", ev.VM)
+	}
+}

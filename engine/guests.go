@@ -123,6 +123,9 @@ func (c *guestCache) put(id virt.ID, g *virt.Guest) {
 	c.mu.Lock()
 	c.changes++
 	c.news[id] = news{c.changes, g}
+	if g == nil || !g.State.Live() {
+		delete(c.extra, id) // the next run may have other addresses
+	}
 	c.mu.Unlock()
 }
 
@@ -161,6 +164,9 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+		c.mu.Lock()
+		began, before := c.changes, c.extra
+		c.mu.Unlock()
 		list, err := c.all(ctx)
 		if err != nil {
 			continue
@@ -170,6 +176,11 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 		var wg sync.WaitGroup
 		slots := make(chan struct{}, agentAtOnce)
 		for _, g := range list {
+			if g.State == virt.Paused { // it cannot answer, and has what it had
+				mu.Lock()
+				found[g.ID] = before[g.ID]
+				mu.Unlock()
+			}
 			if g.State != virt.Running || !g.Agent {
 				continue
 			}
@@ -186,9 +197,21 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 			})
 		}
 		wg.Wait()
-		c.mu.Lock()
-		c.extra = found
-		c.mu.Unlock()
+		c.learn(list, found)
+	}
+}
+
+// learn takes over what the agents said, and tells of the guests whose addresses are new.
+func (c *guestCache) learn(list []virt.Guest, found map[virt.ID]extra) {
+	c.mu.Lock()
+	before := c.extra
+	c.extra = found
+	c.mu.Unlock()
+	for _, g := range list {
+		if !maps.EqualFunc(before[g.ID].addresses, found[g.ID].addresses, slices.Equal) {
+			vm := c.engine.view(g)
+			c.engine.bus.Publish(api.Event{Kind: api.EventVM, VM: &vm})
+		}
 	}
 }
 
