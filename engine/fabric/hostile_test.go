@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,9 +133,12 @@ func TestAPortThatTravels(t *testing.T) {
 	ns := string(sats[1].ns)
 	rig.Namespace(t, "dcdp-away")
 	for range 2 {
+		sats[1].cmd.Process.Signal(syscall.SIGSTOP) // it does not see the port gone
 		rig.IP(t, "-n", ns, "link", "set", "e", "netns", "dcdp-away")
 		rig.IP(t, "-n", "dcdp-away", "link", "set", "e", "netns", ns)
 		rig.IP(t, "-n", ns, "link", "set", "e", "up")
+		sats[1].cmd.Process.Signal(syscall.SIGCONT)
+		time.Sleep(500 * time.Millisecond) // its neighbour notices
 		back := func() bool {
 			return slices.ContainsFunc(sats[1].tree().Ports, func(p api.TreePort) bool { return p.Name == "e" && p.Neighbour != "" })
 		}
