@@ -394,4 +394,12 @@ func TestNewAddressesOfAGuestAreTold(t *testing.T) {
 	if ev := <-told; ev.VM == nil || len(ev.VM.NICs) != 1 || !slices.Equal(ev.VM.NICs[0].Addresses, []string{"169.254.1.2"}) {
 		t.Errorf("told %+v", ev.VM)
 	}
+	g := list[0]
+	g.State = virt.Stopped
+	e.guests.put(g.ID, &g)
+	g.State = virt.Running
+	e.guests.put(g.ID, &g)
+	if vm := e.view(g); len(vm.NICs[0].Addresses) != 0 {
+		t.Errorf("a new run has the last one's addresses: %v", vm.NICs[0].Addresses)
+	}
 }

@@ -197,6 +197,12 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 			})
 		}
 		wg.Wait()
+		c.mu.Lock()
+		maps.DeleteFunc(found, func(id virt.ID, _ extra) bool {
+			n, ok := c.news[id] // who ended meanwhile is not the one who answered
+			return ok && n.change > began && (n.guest == nil || !n.guest.State.Live())
+		})
+		c.mu.Unlock()
 		c.learn(list, found)
 	}
 }
