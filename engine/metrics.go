@@ -42,7 +42,8 @@ func newMetrics(e *Engine) *metrics {
 // Metrics serves /metrics.
 func (e *Engine) Metrics() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 5 * time.Second,
+		ErrorHandling: promhttp.ContinueOnError})) // two ports that share a name for a moment cost their own figures alone
 	return mux
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,5 +125,22 @@ func TestTheSocketIsRootsAlone(t *testing.T) {
 	u.Close()
 	if l, err = ListenUnix(path); err != nil {
 		t.Errorf("the socket of an engine that is gone: %v", err)
+	}
+}
+
+// doubled is a fabric of which two ports are seen under one name.
+type doubled struct{ fakeFabric }
+
+func (doubled) Tree() api.Tree {
+	return api.Tree{Ports: []api.TreePort{{Name: "eth1"}, {Name: "eth1"}}}
+}
+
+func TestMetricsSurviveTwoPortsOfOneName(t *testing.T) {
+	e := boot(t, t.Context(), newWorld(), t.TempDir())
+	e.cfg.Fabric = doubled{e.cfg.Fabric.(fakeFabric)}
+	w := httptest.NewRecorder()
+	e.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "decenter_hypervisor_up 1") {
+		t.Errorf("%d: %.300s", w.Code, w.Body)
 	}
 }

@@ -117,7 +117,11 @@ func (j *Jobs) admit(job *api.Job, cancel context.CancelCauseFunc) error {
 	if len(j.running) >= MaxRunning {
 		return &api.Error{Code: api.CodeExhausted, Message: fmt.Sprintf("%d jobs are running on %s", MaxRunning, j.satellite), Hint: "wait for some to end, or cancel some"}
 	}
-	for j.running[job.ID] != nil {
+	// An id means one job; also a job that is over can be asked for.
+	taken := func(id string) bool {
+		return j.running[id] != nil || slices.ContainsFunc(j.finished, func(old api.Job) bool { return old.ID == id })
+	}
+	for taken(job.ID) {
 		job.ID = newID()
 	}
 	j.running[job.ID] = &runningJob{*job, cancel}
