@@ -3,14 +3,19 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -25,8 +30,16 @@ import (
 //	login                         makes a key and an ssh key, and sets ACCOUNT and SSH_ASKPASS
 //	satellites                    writes ssh's configuration, so that `ssh s1` goes to s1, whose key is known
 //	address VM                    sets ADDRESS and ADDRESS6 to where the VM answers
-//	losses FILE MOST              the ping whose output is in FILE lost at most MOST replies
+//	losses FILE MOST [SECONDS]    the ping whose output is in FILE lost at most MOST replies; with -D it also tells the
+//	                              longest wait between two replies, which is at most SECONDS
+//	code N CMD …                  runs a command that ends with exit code N; stdout and stderr look at what it wrote
+//	json KEY=VALUE …              each line of the last output is a JSON object, and one has all these fields (a.b: b in a)
+//	job                           sets JOB to the id of the job that the last output names
+//	screen SESSION COLUMNS LINES  a tmux session shows a screen of that size, within two seconds
+//	killed SEED ROUNDS            kills the engine of s1 in the middle of creates and deletes (killed_test.go)
 //	gone                          nothing of the lab is left on the machine
+//
+// Scripts run one after the other: a machine has room for one lab.
 func TestTranscripts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: a lab makes network namespaces")
@@ -42,7 +55,9 @@ func TestTranscripts(t *testing.T) {
 			t.Skipf("%v: `go tool task setup build` makes it", err)
 		}
 	}
-	testscript.Run(t, testscript.Params{
+	deadline, _ := t.Deadline()
+	testscript.RunT(inTurn{t}, testscript.Params{
+		Deadline:            deadline,
 		Dir:                 filepath.Join(root, "testdata/transcripts"),
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
@@ -57,25 +72,54 @@ func TestTranscripts(t *testing.T) {
 			e.Setenv("LAB", dir)
 			e.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 			e.Setenv("TERM", "dumb")
-			e.Defer(func() { _ = exec.Command(program, "lab", "down", "--dir", dir).Run() })
+			e.Setenv("SEED", seed())
+			e.Setenv("TMUX_SOCKET", filepath.Join(e.WorkDir, "tmux"))
+			e.Defer(func() {
+				_ = exec.Command("tmux", "-S", filepath.Join(e.WorkDir, "tmux"), "kill-server").Run()
+				_ = exec.Command(program, "lab", "down", "--dir", dir).Run()
+			})
 			return os.Symlink(program, filepath.Join(bin, "decenter"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until": until, "login": login, "satellites": satellites, "address": address, "losses": losses, "gone": gone,
+			"code": code, "json": jsonLine, "killed": killed, "job": job, "screen": screen,
 		},
 	})
+}
+
+// seed draws the moments of kills: DECENTER_SEED repeats those of an earlier run.
+func seed() string {
+	if s := os.Getenv("DECENTER_SEED"); s != "" {
+		return s
+	}
+	return strconv.FormatUint(uint64(rand.Uint32()), 10)
+}
+
+// inTurn is a test whose subtests do not run side by side.
+type inTurn struct{ *testing.T }
+
+func (t inTurn) Parallel()     {}
+func (t inTurn) Verbose() bool { return testing.Verbose() }
+func (t inTurn) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(inTurn{t}) })
 }
 
 // output runs a command in the script's environment.
 func output(ts *testscript.TestScript, args ...string) (string, error) {
 	var out bytes.Buffer
-	cmd := exec.Command(look(ts, args[0]), args[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = ts.Getenv("WORK"), &out, &out
-	for _, name := range []string{"HOME", "PATH", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DECENTER_SOCKET", "TERM"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
+	cmd := command(ts, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	return out.String(), err
+}
+
+func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
+	cmd := exec.Command(look(ts, args[0]), args[1:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"HOME", "PATH", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DECENTER_SOCKET", "TERM", "LAB", "WORK"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	return cmd
 }
 
 func look(ts *testscript.TestScript, name string) string {
@@ -174,17 +218,134 @@ func address(ts *testscript.TestScript, _ bool, args []string) {
 var statistics = regexp.MustCompile(`([0-9]+) packets transmitted, ([0-9]+) (?:packets )?received`)
 
 func losses(ts *testscript.TestScript, neg bool, args []string) {
-	m := statistics.FindStringSubmatch(ts.ReadFile(args[0]))
+	text := ts.ReadFile(args[0])
+	m := statistics.FindStringSubmatch(text)
 	if m == nil {
-		ts.Fatalf("%s is no ping's output:\n%s", args[0], ts.ReadFile(args[0]))
+		ts.Fatalf("%s is no ping's output:\n%s", args[0], text)
 	}
 	var sent, received, most int
 	_, err := fmt.Sscan(m[1]+" "+m[2]+" "+args[1], &sent, &received, &most)
 	ts.Check(err)
-	ts.Logf("lost %d of %d", sent-received, sent)
+	wait := longestWait(text)
+	ts.Logf("lost %d of %d; the longest wait between two replies was %s", sent-received, sent, wait)
 	if lost := sent - received; (lost <= most) == neg || sent == 0 {
 		ts.Fatalf("lost %d of %d", lost, sent)
 	}
+	if len(args) > 2 {
+		limit, err := time.ParseDuration(args[2] + "s")
+		ts.Check(err)
+		if wait == 0 || (wait <= limit) == neg {
+			ts.Fatalf("the longest wait between two replies was %s", wait)
+		}
+	}
+}
+
+var stamp = regexp.MustCompile(`(?m)^\[([0-9]+\.[0-9]+)\] [0-9]+ bytes from`)
+
+// longestWait is the longest time between two replies of `ping -D`; 0 where it tells no times.
+func longestWait(text string) (longest time.Duration) {
+	before := 0.0
+	for _, m := range stamp.FindAllStringSubmatch(text, -1) {
+		at, _ := strconv.ParseFloat(m[1], 64)
+		if d := time.Duration((at - before) * 1e9).Round(time.Millisecond); before != 0 && d > longest {
+			longest = d
+		}
+		before = at
+	}
+	return longest
+}
+
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("use: code N CMD …")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	cmd := command(ts, args[1:]...)
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code %d, not %d", got, want)
+	}
+}
+
+func jsonLine(ts *testscript.TestScript, neg bool, args []string) {
+	lines, found := strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n"), false
+	for _, line := range lines {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			ts.Fatalf("not a JSON object: %q: %v", line, err)
+		}
+		found = found || !slices.ContainsFunc(args, func(a string) bool {
+			path, want, _ := strings.Cut(a, "=")
+			return field(v, path) != want
+		})
+	}
+	if found == neg {
+		ts.Fatalf("%v found: %v, in:\n%s", args, found, strings.Join(lines, "\n"))
+	}
+}
+
+var jobID = regexp.MustCompile(`\b[0-9a-f]{8}\b`)
+
+func job(ts *testscript.TestScript, _ bool, _ []string) {
+	id := jobID.FindString(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
+	if id == "" {
+		ts.Fatalf("no job is named")
+	}
+	ts.Setenv("JOB", id)
+}
+
+func screen(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("use: screen SESSION COLUMNS LINES")
+	}
+	columns, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	count, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	began := time.Now()
+	for {
+		text := mustOutput(ts, "sh", "-c", "tmux -S $WORK/tmux capture-pane -p -t "+args[0]+" | sed 's/$/|/'")
+		wrong := fills(text, columns, count)
+		if wrong == "" || time.Since(began) > 2*time.Second {
+			ts.Logf("after %.1f s:\n%s", time.Since(began).Seconds(), text)
+			if wrong != "" {
+				ts.Fatalf("%s", wrong)
+			}
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// fills tells why a screen's text, whose lines end with |, is not one of that size from edge to edge.
+func fills(text string, columns, count int) string {
+	lines := strings.Split(text, "\n")
+	if len(lines) != count || len(strings.TrimSpace(lines[0])) < 2 || len(strings.TrimSpace(lines[len(lines)-1])) < 2 {
+		return fmt.Sprintf("not %d lines from the first to the last", count)
+	}
+	longest := 0
+	for _, line := range lines {
+		longest = max(longest, utf8.RuneCountInString(strings.TrimRight(strings.TrimSuffix(line, "|"), " ")))
+	}
+	if longest > columns || longest < columns*3/4 {
+		return fmt.Sprintf("the longest line has %d columns, of %d", longest, columns)
+	}
+	return ""
+}
+
+// field gives a.b of a JSON object as text; numbers without needless digits.
+func field(v any, path string) string {
+	for key := range strings.SplitSeq(path, ".") {
+		m, _ := v.(map[string]any)
+		v = m[key]
+	}
+	return fmt.Sprint(v)
 }
 
 func gone(ts *testscript.TestScript, _ bool, _ []string) {
