@@ -403,3 +403,27 @@ func TestNewAddressesOfAGuestAreTold(t *testing.T) {
 		t.Errorf("a new run has the last one's addresses: %v", vm.NICs[0].Addresses)
 	}
 }
+
+// TestAGuestEndsWhileItsAddressesAreLearnt shows a race to the race detector: what was learnt is also what put changes.
+func TestAGuestEndsWhileItsAddressesAreLearnt(t *testing.T) {
+	e := boot(t, t.Context(), newWorld(), t.TempDir())
+	var list []virt.Guest
+	for range 100 {
+		id, err := virt.NewID(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, virt.Guest{Spec: virt.Spec{ID: id, Name: "web-" + id.String()[:8]}, State: virt.Running})
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for _, g := range list {
+			e.guests.put(g.ID, nil)
+		}
+	}()
+	for range 10 {
+		e.guests.learn(list, map[virt.ID]extra{list[0].ID: {}})
+	}
+	<-over
+}

@@ -165,7 +165,7 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 		case <-tick.C:
 		}
 		c.mu.Lock()
-		began, before := c.changes, c.extra
+		began := c.changes
 		c.mu.Unlock()
 		list, err := c.all(ctx)
 		if err != nil {
@@ -178,7 +178,7 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 		for _, g := range list {
 			if g.State == virt.Paused { // it cannot answer, and has what it had
 				mu.Lock()
-				found[g.ID] = before[g.ID]
+				found[g.ID] = extra{c.addresses(g.ID)}
 				mu.Unlock()
 			}
 			if g.State != virt.Running || !g.Agent {
@@ -210,14 +210,17 @@ func (c *guestCache) refreshAgents(ctx context.Context) error {
 // learn takes over what the agents said, and tells of the guests whose addresses are new.
 func (c *guestCache) learn(list []virt.Guest, found map[virt.ID]extra) {
 	c.mu.Lock()
-	before := c.extra
+	var news []virt.Guest
+	for _, g := range list {
+		if !maps.EqualFunc(c.extra[g.ID].addresses, found[g.ID].addresses, slices.Equal) {
+			news = append(news, g)
+		}
+	}
 	c.extra = found
 	c.mu.Unlock()
-	for _, g := range list {
-		if !maps.EqualFunc(before[g.ID].addresses, found[g.ID].addresses, slices.Equal) {
-			vm := c.engine.view(g)
-			c.engine.bus.Publish(api.Event{Kind: api.EventVM, VM: &vm})
-		}
+	for _, g := range news {
+		vm := c.engine.view(g)
+		c.engine.bus.Publish(api.Event{Kind: api.EventVM, VM: &vm})
 	}
 }
 

@@ -113,7 +113,6 @@ func TestTheSocketIsRootsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
 	if _, err := ListenUnix(path); err == nil {
 		t.Error("a second engine took the socket of the first")
 	}
@@ -123,9 +122,11 @@ func TestTheSocketIsRootsAlone(t *testing.T) {
 	u := l.(rootOnly).Listener.(*net.UnixListener)
 	u.SetUnlinkOnClose(false) // as kill -9 leaves it
 	u.Close()
-	if l, err = ListenUnix(path); err != nil {
-		t.Errorf("the socket of an engine that is gone: %v", err)
+	again, err := ListenUnix(path)
+	if err != nil {
+		t.Fatalf("the socket of an engine that is gone: %v", err)
 	}
+	again.Close()
 }
 
 // doubled is a fabric of which two ports are seen under one name.
@@ -136,11 +137,20 @@ func (doubled) Tree() api.Tree {
 }
 
 func TestMetricsSurviveTwoPortsOfOneName(t *testing.T) {
-	e := boot(t, t.Context(), newWorld(), t.TempDir())
-	e.cfg.Fabric = doubled{e.cfg.Fabric.(fakeFabric)}
-	w := httptest.NewRecorder()
-	e.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	if w.Code != 200 || !strings.Contains(w.Body.String(), "decenter_hypervisor_up 1") {
-		t.Errorf("%d: %.300s", w.Code, w.Body)
+	w := newWorld()
+	j, err := jobs.OpenJournal(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	e, err := New(Config{Name: "s1", Guests: fakeGuests{w, nil}, Volumes: fakeVolumes{w}, Fabric: doubled{fakeFabric{w}}, Radar: alone{},
+		Journal: j, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRecorder()
+	e.Metrics().ServeHTTP(r, httptest.NewRequest("GET", "/metrics", nil))
+	if r.Code != 200 || !strings.Contains(r.Body.String(), "decenter_hypervisor_up 1") {
+		t.Errorf("%d: %.300s", r.Code, r.Body)
 	}
 }
