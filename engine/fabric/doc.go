@@ -15,6 +15,12 @@
 // sweeps those that are none any more, and lets the core go on from its snapshot. No gate moves for a restart. Snapshot and
 // pinned maps live together: where one is missing the other is not believed.
 //
+// # Whose what is
+//
+// New holds the data path's lock until Close or the process's end; Uninstall takes it too. A device that has, or once had in
+// this engine's life, the default route is left alone: as a port it would be cut off for good. A device that is no port any
+// more becomes what it was. One that is exchanged unseen, by index or by way of another namespace, begins anew.
+//
 // # Files
 //
 //	STATE/promises    the core's snapshot, on a file system that a reboot empties, as it does the bpffs

@@ -127,6 +127,24 @@ func TestATapRemovedUnderItsGuest(t *testing.T) {
 	}
 }
 
+func TestAHostPortRemovedEndsTheEngineAndComesBack(t *testing.T) {
+	s := alone(t, func(string) {})
+	waits(t, "its ports", func() bool { return slices.Contains(s.ports(), "decenter0") })
+	rig.IP(t, "-n", string(s.ns), "link", "del", "decenter0")
+	ended := make(chan error, 1)
+	go func() { ended <- s.cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(2 * rescan):
+		t.Fatal("goes on without anyone hearing it")
+	}
+	if said := s.log.String(); !strings.Contains(said, "host port's device") {
+		t.Errorf("it ended saying %s", said)
+	}
+	s.start()
+	waits(t, "its ports", func() bool { return slices.Contains(s.ports(), "decenter0") })
+}
+
 func TestAPortThatTravels(t *testing.T) {
 	sats := ring(t, 3)
 	settled(t, sats)

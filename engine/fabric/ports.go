@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"decenter/net/datapath"
@@ -39,7 +40,7 @@ func (f *Fabric) rescan(ctx context.Context, again *time.Timer) error {
 }
 
 // scan compares the machine's devices with our ports: adds, removes, and tells the core of every change. An error that is
-// not errUnknown is a gate that could not be shut.
+// not errUnknown ends Run: a gate that could not be shut, or the host port gone.
 func (f *Fabric) scan(ctx context.Context) error {
 	all, err := link.List()
 	if err != nil {
@@ -56,12 +57,23 @@ func (f *Fabric) scan(ctx context.Context) error {
 			chosen[l.Index] = l
 		}
 	}
-	if err := errors.Join(f.drop(all, chosen), f.checkTaps(all)); err != nil {
+	if err := errors.Join(f.checkHost(all), f.drop(all, chosen), f.checkTaps(all)); err != nil {
 		return err
 	}
 	for index, l := range chosen {
 		if err := f.update(ctx, index, l); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkHost tells of a host port that somebody removed. What listens on it is deaf for good then, in every part of the
+// engine: only its next start mends that.
+func (f *Fabric) checkHost(all []link.Link) error {
+	for _, end := range []link.Link{f.outer, f.inner} {
+		if !slices.ContainsFunc(all, func(l link.Link) bool { return l.Index == end.Index && l.MAC == end.MAC }) {
+			return fmt.Errorf("the host port's device %s was removed or changed; the next start of the engine makes it anew", end.Name)
 		}
 	}
 	return nil

@@ -120,6 +120,13 @@ func ring(t *testing.T, n int) []*sat {
 	for i := range sats {
 		rig.Cable(t, sats[i].ns, "e", sats[(i+1)%n].ns, "w")
 	}
+	t.Cleanup(func() { // after all are killed
+		for _, s := range sats {
+			if out, err := s.role("uninstall").Output(); err != nil {
+				t.Errorf("uninstall %s: %v: %s\n%s", s.ns, err, out, s.log)
+			}
+		}
+	})
 	for _, s := range sats {
 		s.start()
 		t.Cleanup(func() {
@@ -129,11 +136,6 @@ func ring(t *testing.T, n int) []*sat {
 			}
 		})
 	}
-	t.Cleanup(func() {
-		for _, s := range sats {
-			_ = s.role("uninstall").Run()
-		}
-	})
 	return sats
 }
 
@@ -419,7 +421,8 @@ func TestVMsTalkAndTheTreeKnowsThem(t *testing.T) {
 		}
 		return false
 	}
-	if !carried() {
+	// The kernel may take a second to notice that a tap was opened, and drops until then (see package link, Carrier).
+	if !carried() && !carried() {
 		t.Fatal("a frame from VM to VM was lost")
 	}
 	known := false
