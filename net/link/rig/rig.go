@@ -1,5 +1,5 @@
 // Package rig is what tests of the network cable together: namespaces, cables, and taps whose far end the test holds.
-// A test binary that calls Main runs in a mount namespace of its own, with an empty /run/netns and a bpffs of its own,
+// A test binary that calls Main runs in a mount namespace of its own, with an empty /run and a bpffs of its own,
 // so that whatever a test leaves is gone with it, also after kill -9.
 package rig
 
@@ -80,9 +80,6 @@ func outer() int {
 }
 
 func settle(dir string) error {
-	if err := os.MkdirAll("/run/netns", 0o755); err != nil {
-		return err
-	}
 	for _, sub := range []string{"bpf", "run"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return err
@@ -90,7 +87,8 @@ func settle(dir string) error {
 	}
 	return errors.Join(
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		unix.Mount("rig", "/run/netns", "tmpfs", 0, ""),
+		unix.Mount("rig", "/run", "tmpfs", 0, ""), // not just /run/netns: who removes that outside would unmount it here
+		os.Mkdir("/run/netns", 0o755),
 		unix.Mount("rig", filepath.Join(dir, "run"), "tmpfs", 0, ""),
 		unix.Mount("rig", filepath.Join(dir, "bpf"), "bpf", 0, ""))
 }
