@@ -151,7 +151,7 @@ func (j *Jobs) end(id string, err error) {
 	job.Ended, job.Step = &ended, ""
 	switch {
 	case err == nil:
-		job.State = api.JobDone
+		job.State, job.Done = api.JobDone, job.Total // the last step told of is one before the end
 	case errors.Is(err, errCancelled):
 		job.State, job.Error = api.JobCancelled, "cancelled"
 	default:
