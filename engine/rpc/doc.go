@@ -17,8 +17,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"syscall"
 
 	"connectrpc.com/connect"
 
@@ -118,6 +120,9 @@ func fromWire(err error) error {
 		code = api.CodeUnavailable
 	case connect.CodePermissionDenied, connect.CodeUnauthenticated:
 		code = api.CodeDenied
+	}
+	if errors.Is(c, io.ErrUnexpectedEOF) || errors.Is(c, io.EOF) || errors.Is(c, syscall.ECONNRESET) {
+		return &api.Error{Code: api.CodeUnavailable, Message: "the satellite that was asked went away before it answered", Hint: "`jobs` tells whether it began"}
 	}
 	return &api.Error{Code: code, Message: c.Message()}
 }

@@ -5,12 +5,16 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"connectrpc.com/connect"
 
 	"decenter/engine/api"
 	"decenter/engine/api/apitest"
@@ -181,4 +185,17 @@ func newID(t *testing.T) *identity.Identity {
 		t.Fatal(err)
 	}
 	return id
+}
+
+func TestABrokenConnectionIsToldInWords(t *testing.T) {
+	for _, cause := range []error{io.ErrUnexpectedEOF, fmt.Errorf("read: %w", syscall.ECONNRESET)} {
+		err := fromWire(connect.NewError(connect.CodeUnavailable, cause))
+		var e *api.Error
+		if !errors.As(err, &e) || e.Code != api.CodeUnavailable || !strings.Contains(e.Message, "went away") || e.Hint == "" {
+			t.Errorf("%v became %v", cause, err)
+		}
+	}
+	if err := fromWire(connect.NewError(connect.CodeInternal, errors.New("no space"))); err.Error() != "no space" {
+		t.Errorf("another trouble became %v", err)
+	}
 }
