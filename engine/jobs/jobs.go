@@ -57,7 +57,10 @@ type runningJob struct {
 	cancel context.CancelCauseFunc
 }
 
-var errCancelled = errors.New("cancelled")
+var (
+	errCancelled = errors.New("cancelled")
+	errStopped   = errors.New("the engine was stopped in the middle of it")
+)
 
 // ErrLeft, in the error of a Work, says that it could neither be finished nor undone. The job has failed, and its plan
 // stays in the journal, so that the next engine can remove what is left.
@@ -101,6 +104,8 @@ func (j *Jobs) Start(ctx context.Context, verb, object, account string, plan any
 		err := work(ctx, &Progress{j, job.ID})
 		if err != nil && errors.Is(context.Cause(ctx), errCancelled) && !errors.Is(err, ErrLeft) {
 			err = errCancelled
+		} else if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.Is(err, ErrLeft) {
+			err = errStopped
 		}
 		cancel(nil)
 		j.end(job.ID, err)

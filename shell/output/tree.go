@@ -79,7 +79,11 @@ func (d *drawing) draw(b *strings.Builder, n api.TreeNode, branch, under string)
 		return
 	}
 	d.drawn[n.ID] = true
-	fmt.Fprintf(b, "%s%s  %s  cost %d, home to %d MACs\n", branch, d.name(n.ID), Clean(n.ID), n.Distance, n.MACs)
+	macs := "MACs"
+	if n.MACs == 1 {
+		macs = "MAC"
+	}
+	fmt.Fprintf(b, "%s%s  %s  cost %d, home to %d %s\n", branch, d.name(n.ID), Clean(n.ID), n.Distance, n.MACs, macs)
 	kids := slices.DeleteFunc(slices.Clone(d.children[n.ID]), func(k api.TreeNode) bool { return d.drawn[k.ID] })
 	for i, k := range kids {
 		if i == len(kids)-1 {
