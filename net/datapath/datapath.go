@@ -11,7 +11,6 @@ import (
 	"strconv"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -96,6 +95,8 @@ type Datapath struct {
 	log   *slog.Logger
 	maps  map[string]*ebpf.Map
 	progs map[Kind]*ebpf.Program
+	hook  hook             // by which ports are attached from now on
+	hooks []hook           // by which they may have been
 	ports map[uint32]entry // by ifindex: what the maps say
 	next  []uint32         // free slots, the lowest last
 	fresh bool
@@ -114,17 +115,21 @@ func Open(dir string, log *slog.Logger) (*Datapath, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read data path's object: %w", err)
 	}
-	return open(dir, log, spec)
+	return open(dir, log, spec, probeTCX)
 }
 
-func open(dir string, log *slog.Logger, spec *ebpf.CollectionSpec) (*Datapath, error) {
+func open(dir string, log *slog.Logger, spec *ebpf.CollectionSpec, hasTCX probe) (*Datapath, error) {
 	d := &Datapath{dir: filepath.Join(dir, layout), log: log, progs: map[Kind]*ebpf.Program{}, ports: map[uint32]entry{}}
 	if err := d.prepare(dir); err != nil {
 		return nil, fmt.Errorf("open data path in %s: %w", dir, err)
 	}
 	if err := d.load(spec); err != nil {
 		d.Close()
-		return nil, fmt.Errorf("load data path: %w", err)
+		return nil, fmt.Errorf("load data path: %w", explain(err))
+	}
+	if err := d.choose(hasTCX); err != nil {
+		d.Close()
+		return nil, err
 	}
 	if err := d.takeOver(); err != nil {
 		d.Close()
@@ -152,14 +157,14 @@ func (d *Datapath) prepare(dir string) error {
 	for _, o := range old {
 		if o.Name() != layout {
 			d.log.Warn("data path of another layout is replaced; frames are lost until its ports are attached again", "layout", o.Name())
-			if err := remove(filepath.Join(dir, o.Name())); err != nil {
+			if err := removeLayout(filepath.Join(dir, o.Name())); err != nil {
 				return err
 			}
 		}
 	}
 	_, err = os.Stat(filepath.Join(d.dir, "maps", "ports"))
 	d.fresh = errors.Is(err, os.ErrNotExist)
-	for _, sub := range []string{"maps", "links"} {
+	for _, sub := range []string{"maps", "links", "filters"} {
 		if err := os.MkdirAll(filepath.Join(d.dir, sub), 0o700); err != nil {
 			return err
 		}
@@ -218,25 +223,17 @@ func (d *Datapath) takeOver() error {
 	return nil
 }
 
-// renew makes the pinned link of an attached port run this object's program.
+// renew makes an attached port run this object's program.
 func (d *Datapath) renew(p Port) error {
-	l, err := link.LoadPinnedLink(d.linkPath(p.Ifindex), nil)
+	h, id, err := d.held(p.Ifindex)
 	if err != nil {
 		return err
-	}
-	defer l.Close()
-	info, err := l.Info()
-	if err != nil {
-		return err
-	}
-	if t := info.TCX(); t == nil || t.Ifindex != p.Ifindex {
-		return errors.New("its device went away")
 	}
 	want, ok := d.progs[p.Kind]
 	if !ok {
 		return fmt.Errorf("unknown kind %d", p.Kind)
 	}
-	old, err := ebpf.NewProgramFromID(info.Program)
+	old, err := ebpf.NewProgramFromID(id)
 	if err != nil {
 		return err
 	}
@@ -245,7 +242,7 @@ func (d *Datapath) renew(p Port) error {
 		return err
 	}
 	d.log.Info("data path's program replaced", "ifindex", p.Ifindex, "kind", p.Kind)
-	return l.Update(want)
+	return h.replace(p.Ifindex, want)
 }
 
 // Hooked tells whether a port's program still hangs on its device. It does not once the device was removed or went to
@@ -254,17 +251,8 @@ func (d *Datapath) Hooked(ifindex uint32) bool {
 	if _, there := d.ports[ifindex]; !there {
 		return false
 	}
-	l, err := link.LoadPinnedLink(d.linkPath(ifindex), nil)
-	if err != nil {
-		return false
-	}
-	defer l.Close()
-	info, err := l.Info()
-	if err != nil {
-		return false
-	}
-	t := info.TCX()
-	return t != nil && t.Ifindex == ifindex
+	_, _, err := d.held(ifindex)
+	return err == nil
 }
 
 // sameTag compares programs by the kernel's digest of their instructions.
@@ -278,10 +266,6 @@ func sameTag(a, b *ebpf.Program) (bool, error) {
 		return false, err
 	}
 	return ai.Tag == bi.Tag, nil
-}
-
-func (d *Datapath) linkPath(ifindex uint32) string {
-	return filepath.Join(d.dir, "links", strconv.FormatUint(uint64(ifindex), 10))
 }
 
 // Fresh tells whether Open found nothing to take over: no gate is open, and no snapshot of promises holds.
@@ -298,40 +282,19 @@ func (d *Datapath) Close() {
 	d.maps, d.progs = nil, nil
 }
 
-// Uninstall ends the switch of a folder: its programs leave their devices, its maps go. Nothing there is no error.
+// Uninstall ends the switch of a folder: its programs leave their devices, its maps go. Nothing there is no error. The
+// caller is in the network namespace of the ports.
 func Uninstall(dir string) error {
-	if err := remove(dir); err != nil {
+	layouts, err := os.ReadDir(dir)
+	errs := []error{gone(err)}
+	for _, l := range layouts {
+		errs = append(errs, removeLayout(filepath.Join(dir, l.Name())))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("uninstall data path: %w", err)
 	}
-	return nil
-}
-
-// remove unpins, links first, so that no program is left without its tables.
-func remove(dir string) error {
-	links, err := filepath.Glob(filepath.Join(dir, "*", "links", "*"))
-	if err != nil {
-		return err
-	}
-	own, err := filepath.Glob(filepath.Join(dir, "links", "*"))
-	if err != nil {
-		return err
-	}
-	for _, l := range append(links, own...) {
-		if err := unhook(l); err != nil {
-			return err
-		}
-	}
-	return os.RemoveAll(dir)
-}
-
-// unhook takes a pinned link off its device, at once: a link that only loses its pin is taken off some time later.
-func unhook(path string) error {
-	if l, err := link.LoadPinnedLink(path, nil); err == nil {
-		l.Detach() // fails where the device is gone, and with it the attachment
-		l.Close()
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("uninstall data path: %w", err)
 	}
 	return nil
 }

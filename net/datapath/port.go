@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"decenter/net/frame"
 )
@@ -65,29 +63,17 @@ func (d *Datapath) attach(p Port) error {
 			return err
 		}
 	}
-	return d.hook(p)
-}
-
-// hook attaches the port's program to its device and pins the link.
-func (d *Datapath) hook(p Port) error {
-	path := d.linkPath(p.Ifindex)
-	if err := unhook(path); err != nil {
+	if err := d.unhook(p.Ifindex); err != nil {
 		return err
 	}
-	l, err := link.AttachTCX(link.TCXOptions{Interface: int(p.Ifindex), Program: d.progs[p.Kind],
-		Attach: ebpf.AttachTCXIngress, Anchor: link.Head()})
-	if err != nil {
-		return err
-	}
-	defer l.Close() // the pin holds it
-	return l.Pin(path)
+	return d.hook.add(p.Ifindex, d.progs[p.Kind])
 }
 
 // Detach ends a port: frames from its device go to the stack again. Not attached is no error; the device may be gone.
 func (d *Datapath) Detach(ifindex uint32) error {
 	var errs []error
-	gone := func(err error) {
-		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, ebpf.ErrKeyNotExist) {
+	note := func(err error) {
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			errs = append(errs, err)
 		}
 	}
@@ -98,20 +84,20 @@ func (d *Datapath) Detach(ifindex uint32) error {
 			return fmt.Errorf("detach port %d: %w", ifindex, err)
 		}
 	}
-	gone(unhook(d.linkPath(ifindex)))
+	note(d.unhook(ifindex))
 	if there {
 		if e.port.Kind != Fabric {
 			var slot uint32
 			if d.maps["local"].Lookup(key(e.port.MAC), &slot) == nil && slot == e.slot {
-				gone(d.maps["local"].Delete(key(e.port.MAC)))
+				note(d.maps["local"].Delete(key(e.port.MAC)))
 			}
 		}
-		gone(d.maps["ports"].Put(e.slot, port{Generation: e.gen + 1}))
-		gone(d.maps["places"].Delete(ifindex))
+		note(d.maps["ports"].Put(e.slot, port{Generation: e.gen + 1}))
+		note(d.maps["places"].Delete(ifindex))
 		delete(d.ports, ifindex)
 		d.next = append(d.next, e.slot)
 		slices.SortFunc(d.next, func(a, b uint32) int { return cmp.Compare(b, a) })
-		gone(d.setUsed())
+		note(d.setUsed())
 	}
 	if len(errs) > 0 {
 		return fmt.Errorf("detach port %d: %w", ifindex, errors.Join(errs...))

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -17,11 +19,11 @@ import (
 	"decenter/net/link/rig"
 )
 
-// specOf is the object's with other instructions: each program first puts n where nobody looks.
+// specOf is the object's with other instructions: each program first puts n where nobody looks. 0 is the object's own.
 func specOf(n int32) (*ebpf.CollectionSpec, error) {
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
-	if err != nil {
-		return nil, err
+	if err != nil || n == 0 {
+		return spec, err
 	}
 	for _, p := range spec.Programs {
 		first := p.Instructions[0]
@@ -32,27 +34,57 @@ func specOf(n int32) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// through makes two namespaces joined by a switch's two cables, gates open.
-func through(t testing.TB) (a, sw, b rig.NS, dir string, dp *Datapath) {
+// A pair is two namespaces joined by a switch's two cables, gates open.
+type pair struct {
+	a, sw, b rig.NS
+	dir      string
+}
+
+func through(t testing.TB, w way) pair {
 	t.Helper()
-	a, sw, b, dir = rig.Namespace(t, "dcdp-ua"), rig.Namespace(t, "dcdp-us"), rig.Namespace(t, "dcdp-ub"), rig.BPF("upgrade")
-	for end, ns := range map[string]rig.NS{"1": a, "2": b} {
-		rig.Cable(t, ns, "p", sw, "f"+end)
+	w.need(t)
+	p := pair{rig.Namespace(t, "dcdp-ua"), rig.Namespace(t, "dcdp-us"), rig.Namespace(t, "dcdp-ub"), rig.BPF("upgrade")}
+	for end, ns := range map[string]rig.NS{"1": p.a, "2": p.b} {
+		rig.Cable(t, ns, "p", p.sw, "f"+end)
 		rig.IP(t, "-n", string(ns), "addr", "add", "192.0.2."+end+"/24", "dev", "p")
 	}
-	sw.Do(t, func() (err error) {
-		if dp, err = Open(dir, slog.New(slog.DiscardHandler)); err != nil {
+	t.Cleanup(func() { p.sw.Do(t, func() error { return Uninstall(p.dir) }) })
+	p.sw.Do(t, func() error {
+		dp, err := w.open(p.dir, slog.New(slog.DiscardHandler), 0)
+		if err != nil {
 			return err
 		}
+		defer dp.Close()
 		return plugCables(dp, "f1", "f2")
 	})
-	t.Cleanup(func() {
-		dp.Close()
-		if err := Uninstall(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return a, sw, b, dir, dp
+	if out, err := p.a.Command("ping", "-c1", "-W2", "192.0.2.2").CombinedOutput(); err != nil {
+		t.Fatalf("no way through the switch: %v\n%s", err, out)
+	}
+	return p
+}
+
+// whilePinging sends every 2 ms, and says how many echoes were sent and came back while f ran.
+func (p pair) whilePinging(t *testing.T, f func()) (sent, got int) {
+	t.Helper()
+	ping := p.a.Command("ping", "-n", "-i", "0.002", "192.0.2.2")
+	var out bytes.Buffer
+	ping.Stdout = &out
+	if err := ping.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	f()
+	time.Sleep(100 * time.Millisecond)
+	ping.Process.Signal(syscall.SIGINT)
+	ping.Wait()
+	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(out.String())
+	if m == nil || len(m[1]) < 3 {
+		t.Fatalf("ping says:\n%s", &out)
+	}
+	t.Log(m[0])
+	fmt.Sscan(m[1], &sent)
+	fmt.Sscan(m[2], &got)
+	return sent, got
 }
 
 // plugCables makes devices of the calling thread's namespace cables with open gates.
@@ -72,53 +104,84 @@ func plugCables(dp *Datapath, names ...string) error {
 	return nil
 }
 
-// A new program takes over pinned maps and links while frames pass: none is lost.
+// A new program takes over pinned maps and hooks while frames pass: none is lost.
 func TestUpgradeLosesNoFrame(t *testing.T) {
-	a, sw, _, dir, dp := through(t)
-	if out, err := a.Command("ping", "-c1", "-W2", "192.0.2.2").CombinedOutput(); err != nil {
-		t.Fatalf("no way through the switch: %v\n%s", err, out)
+	for _, w := range ways {
+		t.Run(string(w), func(t *testing.T) { upgradeLosesNoFrame(t, w) })
 	}
-	dp.Close()
-	ping := a.Command("ping", "-n", "-i", "0.002", "192.0.2.2")
-	var out, log bytes.Buffer
-	ping.Stdout = &out
-	if err := ping.Start(); err != nil {
-		t.Fatal(err)
-	}
+}
+
+func upgradeLosesNoFrame(t *testing.T, w way) {
+	p := through(t, w)
 	const times = 8
-	for n := range int32(times) {
-		time.Sleep(100 * time.Millisecond)
-		sw.Do(t, func() error {
-			spec, err := specOf(n)
-			if err != nil {
-				return err
-			}
-			d, err := open(dir, slog.New(slog.NewTextHandler(&log, nil)), spec)
-			if err != nil {
-				return err
-			}
-			if d.Fresh() || len(d.Ports()) != 2 || !d.Ports()[0].Open {
-				err = fmt.Errorf("took over %+v", d.Ports())
-			}
-			d.Close()
-			return err
-		})
-	}
-	time.Sleep(100 * time.Millisecond)
-	ping.Process.Signal(syscall.SIGINT)
-	ping.Wait()
+	var log bytes.Buffer
+	sent, got := p.whilePinging(t, func() {
+		for n := range int32(times) {
+			p.sw.Do(t, func() error {
+				d, err := w.open(p.dir, slog.New(slog.NewTextHandler(&log, nil)), n+1)
+				if err != nil {
+					return err
+				}
+				defer d.Close()
+				if d.Fresh() || len(d.Ports()) != 2 || !d.Ports()[0].Open {
+					return fmt.Errorf("took over %+v", d.Ports())
+				}
+				return nil
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
 	if got := bytes.Count(log.Bytes(), []byte("program replaced")); got != 2*times {
 		t.Errorf("%d of %d programs were replaced:\n%s", got, 2*times, &log)
 	}
-	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(out.String())
-	if m == nil || len(m[1]) < 3 {
-		t.Fatalf("ping says:\n%s", &out)
-	}
-	t.Logf("%d upgrades: %s", times, m[0])
-	var sent, got int
-	fmt.Sscan(m[1], &sent)
-	fmt.Sscan(m[2], &got)
 	if sent-got > 1 { // one may be under way when ping ends
-		t.Errorf("frames were lost: %s", m[0])
+		t.Errorf("%d of %d frames were lost", sent-got, sent)
 	}
+}
+
+// renewer is another process that takes the switch over, with a program of its own, and is killed at that.
+func renewer() int {
+	n, err := strconv.Atoi(os.Getenv("N"))
+	if err == nil {
+		_, err = way(os.Getenv("WAY")).open(os.Getenv("DIR"), slog.New(slog.DiscardHandler), int32(n))
+	}
+	fmt.Println("ready", err)
+	select {}
+}
+
+// Whenever kill -9 comes in the middle of taking over, frames go on, and the next one takes over.
+func TestKillInTheMiddleLosesNoFrame(t *testing.T) {
+	for _, w := range ways {
+		t.Run(string(w), func(t *testing.T) { killInTheMiddleLosesNoFrame(t, w) })
+	}
+}
+
+func killInTheMiddleLosesNoFrame(t *testing.T, w way) {
+	p := through(t, w)
+	const lives = 12
+	sent, got := p.whilePinging(t, func() {
+		for n := range lives {
+			c := p.sw.Role(t, "renewer", "DIR="+p.dir, "WAY="+string(w), fmt.Sprint("N=", n+1))
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(n*n) * time.Millisecond)
+			c.Process.Kill()
+			c.Wait()
+		}
+	})
+	if sent-got > 1 {
+		t.Errorf("%d of %d frames were lost", sent-got, sent)
+	}
+	p.sw.Do(t, func() error {
+		d, err := w.open(p.dir, slog.New(slog.DiscardHandler), 0)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		if ports := d.Ports(); len(ports) != 2 || !d.Hooked(ports[0].Ifindex) || !d.Hooked(ports[1].Ifindex) {
+			return fmt.Errorf("the last one took over %+v", ports)
+		}
+		return nil
+	})
 }
