@@ -207,8 +207,12 @@ INLINE int flood(struct __sk_buff *skb, __u32 from, __u32 to_local)
 	__u32 *n = bpf_map_lookup_elem(&used, &zero);
 	if (!n)
 		return TCX_DROP;
-	struct flood f = {.skb = skb, .from = from, .local = to_local};
-	bpf_loop(*n < MAX_PORTS ? *n : MAX_PORTS, flood_step, &f, 0);
+	// 0, but the verifier must not know: Linux 6.1's follows a callback once only, takes what it finds in f then for what is
+	// there at every step, and cuts off the branch that sends.
+	__u32 slots = *n;
+	__u32 none = slots / (MAX_PORTS + 1);
+	struct flood f = {.skb = skb, .from = from, .local = to_local, .ifindex = none, .slot = none};
+	bpf_loop(slots < MAX_PORTS ? slots : MAX_PORTS, flood_step, &f, 0);
 	if (!f.ifindex)
 		return drop(from, DROP_NOWHERE);
 	count(f.slot, TX, 1);
