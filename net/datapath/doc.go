@@ -39,8 +39,7 @@
 // was attached until it is detached; both ways are known when ports are taken over and when the switch is uninstalled.
 //
 // The least kernel is Linux 5.17, for bpf_loop; ErrKernel says what lacks. Tried are 6.18, both ways, and Debian 12's 6.1.
-// Of clsact, the caller must be in the ports'
-// network namespace: filters are named by their device's index alone.
+// By clsact, the caller must be in the ports' network namespace: filters are named by their device's index alone.
 //
 // # Order of a port's life
 //
