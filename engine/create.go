@@ -40,7 +40,14 @@ func (e *Engine) hold(name string, c claim) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, taken := e.busy[name]; taken {
-		return &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf("another job is at work on %q", name), Hint: "see `jobs`, and try again when it is over"}
+		err := &api.Error{Code: api.CodeConflict, Message: fmt.Sprintf("another job is at work on %q", name), Hint: "see `jobs`, and try again when it is over"}
+		for _, job := range e.jobs.List() {
+			if job.Object == name && !job.State.Over() {
+				err.Message = fmt.Sprintf("job %s (%s) is at work on %q", job.ID, job.Verb, name)
+				err.Hint = fmt.Sprintf("wait for it, or `cancel %s`", job.ID)
+			}
+		}
+		return err
 	}
 	e.busy[name] = c
 	return nil
@@ -73,6 +80,9 @@ func (e *Engine) create(ctx context.Context, account string, r api.CreateRequest
 	if r.Disk != 0 && r.Disk < suit.Size {
 		return api.Job{}, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("disk of %d bytes is smaller than the spacesuit's %d", r.Disk, suit.Size), Hint: "leave disk: away, or give more"}
 	}
+	if err := e.fits(r); err != nil {
+		return api.Job{}, err
+	}
 	if _, err := e.known(ctx, r.Name); err == nil {
 		return api.Job{}, &api.Error{Code: api.CodeExists, Message: fmt.Sprintf("a VM %q is on %s already", r.Name, e.cfg.Name), Hint: "choose another name"}
 	} else if api.CodeOf(err) != api.CodeNotFound {
@@ -98,6 +108,17 @@ func (e *Engine) create(ctx context.Context, account string, r api.CreateRequest
 	}
 	e.bus.Publish(api.Event{Kind: api.EventVM, VM: &view})
 	return job, nil
+}
+
+// fits refuses what this machine could not run if it ran nothing else.
+func (e *Engine) fits(r api.CreateRequest) error {
+	var have api.Satellite
+	host(&have)
+	if have.Memory != 0 && r.Memory > have.Memory {
+		return &api.Error{Code: api.CodeExhausted, Message: fmt.Sprintf("%s has %d MiB of memory in all, not the %d MiB asked for", e.cfg.Name, have.Memory>>20, r.Memory>>20),
+			Hint: "ask for less, or name a larger satellite"}
+	}
+	return nil
 }
 
 // spec mints what is new of a VM: id and MAC.

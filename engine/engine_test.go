@@ -92,6 +92,10 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 			_, err := s.Create(ctx, api.CreateRequest{Name: "b", From: "tiny", Disk: 1 << 20})
 			return err
 		}, api.CodeInvalid, "smaller"},
+		{func() error {
+			_, err := s.Create(ctx, api.CreateRequest{Name: "b", From: "tiny", Memory: api.MaxMemory})
+			return err
+		}, api.CodeExhausted, "of memory in all"},
 		{func() error { _, err := s.Control(ctx, api.ControlRequest{VM: "web-1", Act: "start"}); return err }, api.CodeConflict, "running"},
 		{func() error { _, err := s.Control(ctx, api.ControlRequest{VM: "web-1", Act: "fly"}); return err }, api.CodeInvalid, "use start"},
 		{func() error { _, err := s.VM(ctx, "web-2"); return err }, api.CodeNotFound, "web-2"},

@@ -56,7 +56,7 @@ func engineCommand(ctx context.Context, args []string, s shell.Streams) int {
 	}
 	switch {
 	case *check:
-		fmt.Fprintln(s.Out, "the configuration is fine")
+		tellConfig(s.Out, *path, cfg)
 	case *printIt:
 		err = printConfig(s.Out, cfg)
 	case *fingerprint:
@@ -71,6 +71,20 @@ func engineCommand(ctx context.Context, args []string, s shell.Streams) int {
 		return api.ExitFailed
 	}
 	return api.ExitDone
+}
+
+// tellConfig says that the configuration is valid, and what a valid one may still lack.
+func tellConfig(out io.Writer, path string, cfg config.Config) {
+	fmt.Fprintln(out, "the configuration is fine")
+	if _, err := os.Stat(path); err != nil {
+		fmt.Fprintf(out, "note: %s is not there, so all of it is defaults\n", path)
+	}
+	if len(cfg.Trust.Accounts) == 0 && len(cfg.SSH.Listen) > 0 {
+		fmt.Fprintln(out, "note: trust.accounts is empty: nobody can log in by ssh")
+	}
+	if len(cfg.Trust.Satellites) == 0 {
+		fmt.Fprintln(out, "note: trust.satellites is empty: this satellite talks to no other")
+	}
 }
 
 func printConfig(out io.Writer, cfg config.Config) error {
