@@ -59,7 +59,7 @@ func (l *Lab) find(name string) (Holder, error) {
 	}
 	h, ok := l.Holders[name]
 	if !ok || !h.Process.Alive() {
-		return Holder{}, &api.Error{Code: api.CodeConflict, Message: name + " is off", Hint: "`decenter lab satellite start " + name + "`"}
+		return Holder{}, &api.Error{Code: api.CodeConflict, Message: name + " is off", Hint: say(l.Dir, "satellite start "+name)}
 	}
 	return h, nil
 }
@@ -130,7 +130,7 @@ func (l *Lab) SetCable(a, b string, state CableState) error {
 		}
 	}
 	if !found {
-		return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no cable joins %s and %s", a, b), Hint: "`decenter lab status` lists them"}
+		return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no cable joins %s and %s", a, b), Hint: say(l.Dir, "status") + " lists them"}
 	}
 	if err := l.save(); err != nil {
 		return err

@@ -90,12 +90,52 @@ func Main(ctx context.Context, args []string, e Env) int {
 	return code
 }
 
-// parse takes flags anywhere before --, which is where another command's begin.
+// parse takes flags anywhere before --, which is where another command's begin; of exec, before the satellite.
 func (c *command) parse(args []string) (verb string, err error) {
 	if len(args) == 0 {
 		return "help", nil
 	}
 	verb, args = args[0], args[1:]
+	f := c.flags()
+	if verb == "exec" {
+		if err := flagError(f.Parse(args)); err != nil {
+			return verb, err
+		}
+		c.rest = f.Args()
+		if len(c.rest) > 1 && c.rest[1] == "--" {
+			c.rest = slices.Delete(c.rest, 1, 2)
+		} else if len(c.rest) > 1 && strings.HasPrefix(c.rest[1], "-") {
+			return verb, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%s is no command to run in %s", c.rest[1], c.rest[0]),
+				Hint: "write flags of `decenter lab exec` before the satellite"}
+		}
+		return verb, checkDir(c.dir)
+	}
+	var after []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, after = args[:i], args[i+1:]
+	}
+	for len(args) > 0 {
+		if err := flagError(f.Parse(args)); err != nil {
+			return verb, err
+		}
+		args = f.Args()
+		if len(args) > 0 {
+			c.rest, args = append(c.rest, args[0]), args[1:]
+		}
+	}
+	c.rest = append(c.rest, after...)
+	return verb, checkDir(c.dir)
+}
+
+// flagError is what the flag package says, as an error of a person's input.
+func flagError(err error) error {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: err.Error(), Hint: "see `decenter lab help`"}
+}
+
+func (c *command) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("lab", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&c.dir, "dir", DefaultDir, "")
@@ -119,37 +159,22 @@ func (c *command) parse(args []string) (verb string, err error) {
 		return api.CheckName(name)
 	})
 	f.Func("account", "", func(s string) error { c.accounts = append(c.accounts, s); return nil })
-	var after []string
-	if i := slices.Index(args, "--"); i >= 0 {
-		args, after = args[:i], args[i+1:]
-	}
-	for len(args) > 0 {
-		if err := f.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return verb, err
-			}
-			return verb, &api.Error{Code: api.CodeInvalid, Message: err.Error(), Hint: "see `decenter lab help`"}
-		}
-		args = f.Args()
-		if len(args) > 0 {
-			c.rest, args = append(c.rest, args[0]), args[1:]
-		}
-	}
-	c.rest = append(c.rest, after...)
-	return verb, checkDir(c.dir)
+	return f
 }
 
 func (c *command) do(ctx context.Context, verb string) (int, error) {
-	words := map[string]int{"up": 0, "down": 0, "status": 0, "demo": 0, "console": 1, "cable": 3, "satellite": 2}
-	if n, ok := words[verb]; ok && len(c.rest) != n {
-		return 0, &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("lab %s takes %d words, not %d", verb, n, len(c.rest)), Hint: "see `decenter lab help`"}
+	if err := c.checkWords(verb); err != nil {
+		return 0, err
 	}
 	switch verb {
 	case "up":
 		return 0, c.up(ctx)
 	case "down":
 		err := Down(c.dir)
-		if api.CodeOf(err) == api.CodeNotFound && err != nil {
+		if err != nil && api.CodeOf(err) == api.CodeNotFound {
+			if elsewhere(c.dir) != "" { // and stays up: not what was wanted
+				return 0, noLab(c.dir, "down")
+			}
 			c.tell("nothing to take down in %s", c.dir)
 			return 0, nil
 		}
@@ -164,7 +189,7 @@ func (c *command) do(ctx context.Context, verb string) (int, error) {
 		return 0, err
 	}
 	if verb == "cable" || verb == "satellite" {
-		if _, err := Load(c.dir); err != nil { // lock would make the folder
+		if _, err := c.load(verb); err != nil { // lock would make the folder
 			return 0, err
 		}
 		unlock, err := lock(c.dir)
@@ -173,7 +198,7 @@ func (c *command) do(ctx context.Context, verb string) (int, error) {
 		}
 		defer unlock()
 	}
-	l, err := Load(c.dir)
+	l, err := c.load(verb)
 	if err != nil {
 		return 0, err
 	}

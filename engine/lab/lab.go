@@ -66,7 +66,7 @@ type Options struct {
 func (l *Lab) file() string { return filepath.Join(l.Dir, "lab.json") }
 
 // errUnreadable is a lab.json that this program cannot have written, or not lately.
-var errUnreadable = errors.New("is no lab of this program; `decenter lab down` removes what can be found without it")
+var errUnreadable = errors.New("is no lab of this program")
 
 // Load reads the lab of a folder; CodeNotFound where there is none.
 func Load(dir string) (*Lab, error) {
@@ -75,22 +75,26 @@ func Load(dir string) (*Lab, error) {
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "lab.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &api.Error{Code: api.CodeNotFound, Message: "no lab is in " + dir, Hint: "`decenter lab up` makes one"}
+		return nil, noLab(dir, "status")
 	}
 	if err != nil {
 		return nil, err
 	}
 	l := &Lab{Holders: map[string]Holder{}, Cables: map[string]CableState{}}
 	if err := json.Unmarshal(text, l); err != nil {
-		return nil, fmt.Errorf("%s %w (%w)", filepath.Join(dir, "lab.json"), errUnreadable, err)
+		return nil, unreadable(dir, err)
 	}
 	for _, name := range l.Topology.Satellites { // they become paths
 		if !fileLine.MatchString(name) {
-			return nil, fmt.Errorf("%s %w (satellite %q)", filepath.Join(dir, "lab.json"), errUnreadable, name)
+			return nil, unreadable(dir, fmt.Errorf("satellite %q", name))
 		}
 	}
 	l.Dir = dir
 	return l, nil
+}
+
+func unreadable(dir string, why error) error {
+	return fmt.Errorf("%s %w (%w): %s removes what can be found without it", filepath.Join(dir, "lab.json"), errUnreadable, why, say(dir, "down"))
 }
 
 // needRoot says so in time.
@@ -107,7 +111,8 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := errors.Join(needRoot(), checkDir(o.Dir)); err != nil {
 		return nil, err
 	}
-	if err := vacant(o.Dir); err != nil {
+	// Before anything is made, the lock's folder included; and again below, where nobody can come between.
+	if err := errors.Join(vacant(o.Dir), free(o.Dir)); err != nil {
 		return nil, err
 	}
 	unlock, err := lock(o.Dir)
@@ -119,7 +124,7 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		return nil, err
 	}
 	if err := free(o.Dir); err != nil {
-		return nil, err
+		return nil, errors.Join(err, dropDir(o.Dir))
 	}
 	l := &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, LogLevel: o.LogLevel, Accel: o.Accel, Binary: o.Binary,
 		Holders: map[string]Holder{}, Cables: map[string]CableState{}, Starting: true}
@@ -245,7 +250,7 @@ func free(dir string) error {
 		case other == "":
 			return &api.Error{Code: api.CodeConflict, Message: "there is a network namespace " + name + ", which is not of a lab", Hint: "`ip netns del " + name + "` if it is nobody's"}
 		case other != dir:
-			return &api.Error{Code: api.CodeConflict, Message: "a lab is in " + other + "; a machine has room for one", Hint: "`decenter lab down --dir " + other + "`"}
+			return &api.Error{Code: api.CodeConflict, Message: "a lab is in " + other + "; a machine has room for one", Hint: sayIn(other, "down")}
 		}
 	}
 	return err
@@ -261,7 +266,7 @@ func clean(dir string, tell func(string, ...any)) error {
 		return err
 	}
 	if !old.leftover() {
-		return &api.Error{Code: api.CodeExists, Message: "a lab is up in " + dir, Hint: "`decenter lab down` takes it down, `decenter lab console s1` opens it"}
+		return &api.Error{Code: api.CodeExists, Message: "a lab is up in " + dir, Hint: say(dir, "down") + " takes it down, " + say(dir, "console s1") + " opens it"}
 	}
 	tell("removing what an earlier lab left in %s", dir)
 	return old.down()
@@ -287,6 +292,11 @@ func (l *Lab) leftover() bool {
 func Down(dir string) error {
 	if err := errors.Join(needRoot(), checkDir(dir)); err != nil {
 		return err
+	}
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) { // the lock would make it
+		if l := (&Lab{Dir: dir}); len(l.unlisted()) == 0 && len(l.owned()) == 0 {
+			return noLab(dir, "down")
+		}
 	}
 	unlock, err := lock(dir)
 	if err != nil {
