@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,20 +21,38 @@ import (
 )
 
 // Usage is `decenter lab help`.
-const Usage = `decenter lab up [--topology T] [--spacesuit NAME=FILE] [--account ADDRESS]
-                                         line:N ring:N full:N torus:AxB torus:AxBxC or a file of cables (s1 s2)
-decenter lab down                        take it away, whatever state it is in
-decenter lab status                      satellites, engines, ssh ports, cables
-decenter lab demo [--spacesuit NAME=FILE]  a ring of three with its console; gone when you leave
-decenter lab console s1                  the console of a satellite
-decenter lab exec s1 -- COMMAND …        a command inside a satellite
-decenter lab cable cut|mend s1 s2        pull a cable, plug it in; cut --silent loses frames but not the carrier
-decenter lab satellite kill|start s2     power off, power on (start also starts an engine that is down)
-decenter lab satellite kill s2 --engine [--no-restart]   kill -9 its engine alone
-decenter lab satellite freeze|thaw s2    SIGSTOP, SIGCONT to all of it
+const Usage = `decenter lab up        make a lab: satellites s1, s2, … joined by cables
+  --topology T             line:N ring:N full:N torus:AxB torus:AxBxC, or a file
+                           of cables, one a line, like: s1 s2 (default ring:3)
+  --spacesuit NAME=FILE    give all of them a spacesuit (default: none)
+  --account ADDRESS        trust an account (default: none)
+decenter lab down          take it away, whatever state it is in
+decenter lab status        satellites, engines, ssh ports, cables
+decenter lab demo          up with the console of s1; gone when you leave it
+decenter lab console s1    the console of a satellite
+decenter lab exec s1 COMMAND …
+                           a command inside a satellite; flags before s1
+decenter lab cable cut|mend s1 s2
+  --silent                 pull a cable, plug it in; with --silent a cut loses
+                           frames and leaves the carrier
+decenter lab satellite kill|start s2
+                           power off, power on; start also starts an engine that
+                           is down
+decenter lab satellite kill s2 --engine
+  --no-restart             kill -9 its engine alone, which starts again after a
+                           second, or with --no-restart by hand
+decenter lab satellite freeze|thaw s2
+                           SIGSTOP, SIGCONT to all of it
 
-Flags: --dir FOLDER (default ` + DefaultDir + `), --json, --log LEVEL of the engines,
---accel auto|kvm|tcg (auto starts a guest once to see), --cache FOLDER that remembers what auto found.
+Flags of all:
+  --dir FOLDER             where the lab is (default ` + DefaultDir + `)
+  --json                   of up, status: one object a satellite
+Flags of up and demo:
+  --log LEVEL              of the engines: debug info warn error (default info)
+  --accel auto|kvm|tcg     what runs guests (default auto: one guest of the
+                           spacesuit tiny is started to see; without it each
+                           engine finds out)
+  --cache FOLDER           remembers what auto found (default: nothing does)
 `
 
 // Env is what the command needs of the program around it.
@@ -230,42 +249,67 @@ func (c *command) options(ctx context.Context) (Options, error) {
 	}
 	// One guest tells for all satellites: they are one machine.
 	if image, ok := c.spacesuits["tiny"]; err == nil && ok && c.accel == "auto" {
+		// What is refused anyway need not wait for that.
+		if err := errors.Join(needRoot(), free(c.dir)); err != nil {
+			return Options{}, err
+		}
+		c.tellProbe()
 		c.accel = c.Accel(ctx, image, c.cache)
 	}
 	return Options{Dir: c.dir, Accel: c.accel, Topology: t, Spacesuits: c.spacesuits, Accounts: c.accounts, LogLevel: c.log,
 		Binary: c.Binary, Ready: c.Ready, Tell: c.tell}, err
 }
 
+// tellProbe announces the seconds that Accel takes where its verdict is not remembered.
+func (c *command) tellProbe() {
+	if c.cache == "" {
+		c.tell("finding out whether KVM runs guests (each time: no --cache remembers it)…")
+	} else if _, err := os.Stat(filepath.Join(c.cache, verdictFile)); err != nil {
+		c.tell("finding out whether KVM runs guests (once)…")
+	}
+}
+
+// verdictFile is what Accel keeps in its cache folder.
+const verdictFile = "kvm.json"
+
 func (c *command) up(ctx context.Context) error {
+	began := time.Now()
 	o, err := c.options(ctx)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
 	l, err := Up(ctx, o)
 	if err != nil {
 		return err
 	}
-	c.tell("%d satellites are up after %.1f s", len(l.Topology.Satellites), time.Since(began).Seconds())
+	c.tell("%s up after %.1f s", count(len(l.Topology.Satellites)), time.Since(began).Seconds())
 	if c.json {
 		return c.status(ctx, l)
 	}
 	return nil
 }
 
+// count is how many satellites are.
+func count(n int) string {
+	if n == 1 {
+		return "1 satellite is"
+	}
+	return fmt.Sprintf("%d satellites are", n)
+}
+
 // demo is up, the console of s1, and down, also when the console ends by a signal.
 func (c *command) demo(ctx context.Context) (code int, err error) {
+	began := time.Now()
 	o, err := c.options(ctx)
 	if err != nil {
 		return 0, err
 	}
 	o.Bound = true
-	began := time.Now()
 	l, err := Up(ctx, o)
 	if err != nil {
 		return 0, err
 	}
-	c.tell("three satellites after %.1f s", time.Since(began).Seconds())
+	c.tell("%s up after %.1f s", count(len(l.Topology.Satellites)), time.Since(began).Seconds())
 	defer func() {
 		if err = errors.Join(err, Down(c.dir)); err == nil {
 			c.tell("taken down; nothing is left")

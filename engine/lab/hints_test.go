@@ -2,9 +2,14 @@ package lab
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 )
 
 // TestHintsNameTheLabTheyAreFor follows what a lab outside the usual folder says, word by word.
@@ -99,6 +104,48 @@ func TestTooFewWordsShowTheForm(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("lab %s: %v", line, err)
+		}
+	}
+}
+
+// TestUpTellsWhatItWaitsFor has a probe that takes probeTakes.
+func TestUpTellsWhatItWaitsFor(t *testing.T) {
+	dir, cache := newDir(t), t.TempDir()
+	img := filepath.Join(t.TempDir(), "x.qcow2")
+	if err := os.WriteFile(img, []byte("image"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	up := []string{"up", "--topology", "line:1", "--spacesuit", "tiny=" + img, "--cache", cache}
+	const says = "finding out whether KVM runs guests (once)…"
+	out := must(t, dir, up...)
+	if !strings.HasPrefix(out, says+"\n") {
+		t.Errorf("the first time: %s", out)
+	}
+	took := regexp.MustCompile(`1 satellite is up after ([0-9.]+) s\n$`).FindStringSubmatch(out)
+	if took == nil {
+		t.Fatalf("no time is told: %s", out)
+	}
+	if s, err := strconv.ParseFloat(took[1], 64); err != nil || s < probeTakes.Seconds() {
+		t.Errorf("told are %s s, and the probe alone took %v", took[1], probeTakes)
+	}
+	// What is refused is refused without a probe.
+	began := time.Now()
+	if out, code := run(t, dir+"-b", up...); code == 0 || strings.Contains(out, says) || time.Since(began) > probeTakes {
+		t.Errorf("a second lab after %v: %d %s", time.Since(began), code, out)
+	}
+	must(t, dir, "down")
+	if err := os.WriteFile(filepath.Join(cache, verdictFile), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, dir, up...); strings.Contains(out, says) {
+		t.Errorf("with a verdict remembered: %s", out)
+	}
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	for _, line := range strings.Split(Usage, "\n") {
+		if n := utf8.RuneCountInString(line); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 }

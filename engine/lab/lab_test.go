@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
 		os.Exit(Main(ctx, os.Args[2:], Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Binary: self,
-			Accel: func(context.Context, string, string) string { return "tcg" },
+			Accel: func(context.Context, string, string) string { time.Sleep(probeTakes); return "tcg" },
 			Ready: DialReady, Console: stay}))
 	}
 	if len(os.Args) > 3 && os.Args[1] == "engine" {
@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// probeTakes is long enough to show in what `lab up` says about time.
+const probeTakes = 1200 * time.Millisecond
 
 // stay is a console that nobody leaves. It collects garbage, which must not be what keeps satellites alive.
 func stay(ctx context.Context, _ string) int {
