@@ -19,6 +19,9 @@ const (
 type box struct {
 	runes []rune
 	pos   int // 0 to len(runes)
+	// entered: Enter has searched for the line, and what is typed next replaces it as if it were selected. A key
+	// that edits the line, or moves in it, takes it up again as it is.
+	entered bool
 }
 
 func (b *box) value() string { return string(b.runes) }
@@ -28,13 +31,16 @@ func (b *box) offset() int { return len(string(b.runes[:b.pos])) }
 
 func (b *box) set(s string) {
 	b.runes = b.runes[:0]
-	b.pos = 0
+	b.pos, b.entered = 0, false
 	b.insert(s)
 }
 
-// insert puts text at the cursor, as one printable line.
+// insert puts text at the cursor, or in the place of an entered line, as one printable line.
 func (b *box) insert(s string) {
 	in := []rune(clean(s))
+	if len(in) > 0 && b.entered {
+		b.runes, b.pos, b.entered = b.runes[:0], 0, false
+	}
 	in = in[:min(len(in), maxLine-len(b.runes))]
 	b.runes = append(b.runes[:b.pos], append(in, b.runes[b.pos:]...)...)
 	b.pos += len(in)
@@ -101,7 +107,9 @@ func (b *box) key(k tea.KeyPressMsg) (changed bool) {
 			b.insert(k.Text)
 			return true
 		}
+		return false // no key of the line
 	}
+	b.entered = false
 	return len(b.runes) != before
 }
 

@@ -16,7 +16,8 @@
 //	  └── Esc ───────┴── F-key on a selected VM
 //
 // Enter executes what is in the box and nothing else: no suggestion, no stale selection. A selected row counts only
-// for a search line, where Enter opens a page, which changes nothing.
+// for a search line, where Enter opens a page, which changes nothing. A search that was entered is over: it is drawn as
+// selected, and what is typed or pasted next replaces it; a key that edits or moves in the line goes on with it.
 //
 // # Data
 //

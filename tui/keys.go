@@ -138,6 +138,7 @@ func (m *Model) enter() tea.Cmd {
 	}
 	if m.searchLine() && in.Verb == "" && in.View == "" {
 		m.history.add(line)
+		m.box.entered = true
 		if it := m.search.selected(); it != nil {
 			return m.openItem(it)
 		}
@@ -260,6 +261,7 @@ func (m *Model) complete(by int) tea.Cmd {
 	if m.confirm != nil {
 		return nil
 	}
+	m.box.entered = false
 	if !m.tab.on {
 		line, cursor := m.box.value(), m.box.offset()
 		offers := m.lang.Complete(line, cursor)

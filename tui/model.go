@@ -144,7 +144,7 @@ func (m *Model) open(p page) tea.Cmd {
 	}
 	b := p.base()
 	b.ctx, b.cancel = context.WithCancel(m.ctx)
-	b.line = m.box.value()
+	b.line, b.old = m.box.value(), m.box.entered
 	if len(m.pages) == maxPages {
 		m.pages[0].base().cancel()
 		m.pages = m.pages[1:]
@@ -166,6 +166,7 @@ func (m *Model) back() tea.Cmd {
 		cmds = append(cmds, c.hangUp())
 	}
 	m.box.set(p.base().line)
+	m.box.entered = p.base().old
 	cmds = append(cmds, m.edited())
 	if below := m.page(); below != nil {
 		cmds = append(cmds, below.load(m))

@@ -34,6 +34,7 @@ type pageBase struct {
 	ctx    context.Context // ends when the page is closed
 	cancel context.CancelFunc
 	line   string // of the box when the page was opened
+	old    bool   // that line was entered already
 	asking bool
 	ready  bool // something was answered
 	err    *api.Error

@@ -78,6 +78,54 @@ func TestEnterOnASearchSelectsThenOpens(t *testing.T) {
 	}
 }
 
+func TestWhatIsTypedAfterASearchReplacesIt(t *testing.T) {
+	m := ready(t, 80, 24)
+	press(m, "web<enter>")
+	answer(m, testItems(3))
+	press(m, "satellites<enter>")
+	answerPage(m, api.SatellitesReply{Satellites: testSatellites()})
+	mustShow(t, m, "SATELLITE  STATE", "10.77.0.3")
+	m = ready(t, 80, 24)
+	press(m, "web<enter>quit<enter>") // no answer is waited for
+	if !m.done {
+		t.Errorf("did not quit: the line is %q", m.box.value())
+	}
+	m = ready(t, 80, 24)
+	press(m, "web")
+	answer(m, testItems(3))
+	press(m, "<enter><enter><esc>db") // also after the page that it led to
+	if got := m.box.value(); got != "db" {
+		t.Errorf("typed over a search that was brought back: %q", got)
+	}
+	press(m, "<enter>")
+	m.Update(tea.PasteMsg{Content: "jobs\n"})
+	if got := m.box.value(); got != "jobs" {
+		t.Errorf("pasted over a search: %q", got)
+	}
+}
+
+func TestAKeyThatEditsGoesOnWithTheSearch(t *testing.T) {
+	for _, c := range [][2]string{
+		{"create<enter><tab>x", "createx"}, // the box holds a verb: it is no search, and nothing is replaced
+		{"web<enter><backspace>x", "wex"},
+		{"web<enter><left>x", "wexb"},
+		{"web<enter><end>x", "webx"},
+		{"web<enter><home>x", "xweb"},
+		{"web<enter><tab>x", "webx"},
+		{"web<enter><down><up>", "web"},
+		{"web<enter><down>db", "db"}, // rows were looked at, the line was not touched
+		{"web<enter><f7><esc>x", "x"},
+		{"web<f7><esc>x", "webx"}, // never entered
+		{"web<enter>a<enter>b", "b"},
+	} {
+		m := ready(t, 80, 24)
+		press(m, c[0])
+		if got := m.box.value(); got != c[1] {
+			t.Errorf("%s leaves %q, want %q", c[0], got, c[1])
+		}
+	}
+}
+
 func TestAnEditForgetsTheSelection(t *testing.T) {
 	m := ready(t, 80, 24)
 	press(m, "web")

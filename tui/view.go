@@ -183,7 +183,11 @@ func (m *Model) boxLines(w int, border bool) (lines []string, x, y int) {
 		inner -= 4
 	}
 	text, cursor := m.box.view(inner)
-	line := t.accent.Render(sign) + pad(text, inner)
+	room := max(0, inner-width(text))
+	if m.box.entered {
+		text = t.sel.Render(text)
+	}
+	line := t.accent.Render(sign) + text + strings.Repeat(" ", room)
 	if !border {
 		return []string{line}, width(sign) + cursor, 0
 	}
