@@ -133,6 +133,8 @@ func (m *Model) enter() tea.Cmd {
 	m.tab = completion{}
 	in, err := m.lang.Parse(line)
 	if err != nil {
+		m.leaveSearch()
+		m.leavePages("")
 		m.failed = &failure{line, apiError(err)}
 		return nil
 	}
@@ -155,7 +157,9 @@ func (m *Model) enter() tea.Cmd {
 	case m.act.busy:
 		m.note = "still at work on: " + clean(m.act.line) + " (Ctrl-C on an empty line stops waiting)"
 		return nil
-	case in.Confirm != "":
+	}
+	m.leavePages(in.Object)
+	if in.Confirm != "" {
 		m.confirm = &confirm{line, in.Confirm}
 		m.failed, m.offers = nil, nil
 		m.box.set("")

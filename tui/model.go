@@ -174,6 +174,25 @@ func (m *Model) back() tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
+// leavePages goes home, but for a page about the object that a line names: what comes of the line must not stand
+// above the view of something else.
+func (m *Model) leavePages(object string) {
+	switch p := m.page().(type) {
+	case *vmPage:
+		if object != "" && (object == p.name || object == p.vm.ID) {
+			return
+		}
+	case *watchPage:
+		if object != "" && object == p.id {
+			return
+		}
+	}
+	for _, p := range m.pages {
+		p.base().cancel()
+	}
+	m.pages = nil
+}
+
 // quit ends the program and everything under way.
 func (m *Model) quit() tea.Cmd {
 	m.done = true

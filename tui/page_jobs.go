@@ -80,7 +80,11 @@ func (p *jobsPage) draw(m *Model, w, h int) []string {
 	case len(p.jobs) == 0:
 		return []string{m.theme.dim.Render("no jobs")}
 	}
-	return p.lst.draw(m.theme, jobColumns, len(p.jobs), w, h, func(i int) []field {
+	var why []string
+	if i := p.lst.sel; i >= 0 && i < len(p.jobs) && p.jobs[i].Error != "" && h > 2*reasonLines {
+		why = append([]string{""}, wrap(p.jobs[i].Error, w, reasonLines)...)
+	}
+	return append(p.lst.draw(m.theme, jobColumns, len(p.jobs), w, h-len(why), func(i int) []field {
 		j := &p.jobs[i]
 		state, style := m.theme.jobState(j.State)
 		step := j.Step
@@ -92,7 +96,7 @@ func (p *jobsPage) draw(m *Model, w, h int) []string {
 			{j.ID, t.plain}, {j.Verb + " " + j.Object, t.plain}, {state, style}, {progress(j, 5), t.plain},
 			{j.Satellite, t.plain}, {step, t.dim}, {age(m.opt.Now(), j.Started), t.dim},
 		}
-	})
+	}), why...)
 }
 
 // progress draws how far a job is.
@@ -149,15 +153,16 @@ func took(j *api.Job, now time.Time) time.Duration {
 	return max(0, now.Sub(j.Started))
 }
 
-// jobLine is a job on one line.
+// reasonLines bounds a failed job's reason beside other things; its own page has all of it.
+const reasonLines = 4
+
+// jobLine is a job on one line, without the reason of one that failed.
 func (m *Model) jobLine(f *follow) string {
 	j := &f.job
 	state, style := m.theme.jobState(j.State)
 	line := style.Render(state) + m.theme.dim.Render("  job ") + clean(j.ID) + "  "
 	now := m.opt.Now()
 	switch {
-	case j.State == api.JobFailed:
-		return line + clean(j.Error)
 	case j.State.Over():
 		return line + "in " + seconds(took(j, now))
 	}
@@ -184,7 +189,13 @@ func (m *Model) jobBody(f *follow, w, h int) []string {
 		}
 	}
 	if j.Error != "" {
-		add("why", j.Error)
+		for i, l := range wrap(j.Error, w-12, max(1, h-4)) {
+			name := "why"
+			if i > 0 {
+				name = ""
+			}
+			add(name, l)
+		}
 	}
 	add("took", seconds(took(j, now)))
 	add("began", j.Started.UTC().Format("2006-01-02 15:04:05")+" UTC, by "+j.Account)

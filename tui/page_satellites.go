@@ -59,7 +59,7 @@ var satelliteColumns = []column{
 	{title: "STATE", min: 8, max: 8},
 	{title: "VMS", min: 5, max: 7, right: true, drop: 1},
 	{title: "LOAD", min: 14, max: 22, drop: 2},
-	{title: "MEMORY", min: 18, max: 28, drop: 3},
+	{title: "MEMORY USED", min: 18, max: 28, drop: 3},
 	{title: "ADDRESS", min: 12, max: 26, drop: 4},
 	{title: "RUNS BY", min: 7, max: 14, drop: 5},
 	{title: "UP", min: 4, max: 4, right: true, drop: 6},
@@ -81,7 +81,7 @@ func (p *satellitesPage) draw(m *Model, w, h int) []string {
 		return append(f,
 			field{fmt.Sprintf("%d/%d", n.Running, n.VMs), t.plain},
 			field{fmt.Sprintf("%s %.1f/%d", bar(n.Load, float64(n.CPUs), 6), n.Load, n.CPUs), t.plain},
-			field{fmt.Sprintf("%s %s", bar(float64(used), float64(n.Memory), 6), size(used)), t.plain},
+			field{size(used) + " of " + size(n.Memory), t.plain},
 			field{n.Address, t.plain}, field{accelName(n.Accel), t.dim},
 			field{span(time.Duration(n.Uptime) * time.Second), t.dim}, field{n.Version, t.dim})
 	})

@@ -126,6 +126,40 @@ func TestAKeyThatEditsGoesOnWithTheSearch(t *testing.T) {
 	}
 }
 
+func TestAFailedJobSaysItsWholeReason(t *testing.T) {
+	for _, w := range []int{80, 120} {
+		j := testJobs()[2]
+		j.Error = "the disk " + strings.Repeat("could not be made here ", 8) + "at\x1b[2J last"
+		m := ready(t, w, 24)
+		press(m, "stop db-1<enter>")
+		m.Update(actedMsg{seq: m.act.seq, outcome: Outcome{Job: &j}})
+		mustShow(t, m, "✗ failed", "last")
+		press(m, "jobs<enter>")
+		answerPage(m, api.JobsReply{Jobs: []api.Job{j}})
+		press(m, "<down>")
+		mustShow(t, m, "last")
+		press(m, "<enter>")
+		answerPage(m, api.JobsReply{Jobs: []api.Job{j}})
+		mustShow(t, m, "why", "last")
+	}
+}
+
+func TestAnOutcomeStandsAboveNothingElse(t *testing.T) {
+	for _, line := range []string{"create web-9<enter>", "create<enter>", "delete web-9<enter>"} {
+		m := ready(t, 80, 24)
+		press(m, "help<enter>"+line)
+		if m.page() != nil {
+			t.Errorf("%s leaves the help below", line)
+		}
+	}
+	m := ready(t, 80, 24)
+	openVM(m)
+	press(m, "stop web-0<enter>")
+	if m.page() == nil {
+		t.Error("the VM that the line is about is no longer shown")
+	}
+}
+
 func TestAnEditForgetsTheSelection(t *testing.T) {
 	m := ready(t, 80, 24)
 	press(m, "web")

@@ -76,6 +76,18 @@ func cut(s string, w int) string {
 	return ansi.Truncate(s, w, "…")
 }
 
+// wrap breaks text into lines of at most w columns, at words where it can; the last of most lines says that more
+// is missing. The text is cleaned.
+func wrap(s string, w, most int) []string {
+	w = max(1, w)
+	out := strings.Split(ansi.Wrap(clean(s), w, ""), "\n")
+	if len(out) > most {
+		out = out[:most]
+		out[most-1] = cut(out[most-1]+strings.Repeat("…", w), w)
+	}
+	return out
+}
+
 // middle shortens s to w columns by leaving out its middle.
 func middle(s string, w int) string {
 	if width(s) <= w || w < 5 {

@@ -81,11 +81,11 @@ func (t theme) state(state string) (string, style) {
 	return "○ " + clean(state), t.dim
 }
 
-// jobState is state for a job, where running means under way.
+// jobState is state for a job, whose running is called working: it is not the state of its VM.
 func (t theme) jobState(s api.JobState) (string, style) {
 	switch s {
 	case api.JobRunning:
-		return "◌ running", t.busy
+		return "◌ working", t.busy
 	case api.JobDone:
 		return "✓ done", t.good
 	case api.JobFailed:

@@ -8,6 +8,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"decenter/engine/api"
 )
 
 // From these heights on, parts of the screen have room.
@@ -257,7 +259,7 @@ func (m *Model) below(w, h int) []string {
 	case len(m.box.runes) > 0:
 		out = m.offerLines(w)
 	case m.act.line != "":
-		out = m.actLines()
+		out = m.actLines(w)
 	}
 	return out[:min(len(out), h)]
 }
@@ -310,7 +312,7 @@ func (m *Model) offerLines(w int) []string {
 }
 
 // actLines shows what was executed and what came of it.
-func (m *Model) actLines() []string {
+func (m *Model) actLines(w int) []string {
 	t, a := m.theme, &m.act
 	out := []string{t.dim.Render("› ") + clean(a.line)}
 	switch {
@@ -318,6 +320,11 @@ func (m *Model) actLines() []string {
 		out[0] += t.busy.Render("  ◌ " + span(m.opt.Now().Sub(a.started)))
 	case a.job != nil:
 		out = append(out, "  "+m.jobLine(a.job))
+		if a.job.job.State == api.JobFailed {
+			for _, l := range wrap(a.job.job.Error, w-2, reasonLines) {
+				out = append(out, "  "+l)
+			}
+		}
 	default:
 		out[0] += t.good.Render("  ✓")
 	}
