@@ -50,6 +50,19 @@ type Service interface {
 
 	// Tree tells the satellite tree as the asked satellite's engine knows it.
 	Tree(ctx context.Context) (Tree, error)
+
+	// Trust tells whom the asked satellite trusts, and by which statements.
+	Trust(ctx context.Context) (TrustReply, error)
+
+	// Propose gives the line of a statement, for its account to sign. Nothing is kept.
+	Propose(ctx context.Context, r ProposeRequest) (Proposal, error)
+
+	// Declare takes in a signed statement, from whoever brings it, and spreads it to all satellites. It returns once
+	// the asked satellite has it on disk. CodeDenied where the signature or its account's authority is wanting.
+	Declare(ctx context.Context, s Signed) (Statement, error)
+
+	// Audit asks every live satellite for its decisions.
+	Audit(ctx context.Context, r AuditRequest) (AuditReply, error)
 }
 
 // Caller is who asks. It is made where the caller was authenticated (the unix socket's peer credentials, the
@@ -59,6 +72,8 @@ type Caller struct {
 	Account string `json:"account"`
 	// Via is "socket", "ssh" or "peer".
 	Via string `json:"via"`
+	// Proof shows that the account meant it. The zero Proof is root's on the satellite itself, and opens no other one.
+	Proof Proof `json:"proof"`
 }
 
 // AccountLocal is the account of the satellite's own root user on the unix socket.

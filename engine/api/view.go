@@ -76,6 +76,8 @@ const (
 	SatelliteSilent SatelliteState = "silent"
 	SatelliteFailed SatelliteState = "failed"
 	SatelliteLeft   SatelliteState = "left"
+	// SatelliteStranger is a neighbour on a cable that nobody admitted; nothing is known of it but its MAC and port.
+	SatelliteStranger SatelliteState = "stranger"
 )
 
 // Satellite is one machine of the constellation.
@@ -141,8 +143,16 @@ type Item struct {
 type SearchReply struct {
 	Items  []Item   `json:"items"`
 	Silent []string `json:"silent,omitempty"` // names of live satellites without an answer in time
+	// Refused are satellites that answered, but not this caller, and why.
+	Refused []Refusal `json:"refused,omitempty"`
 	// Took is how long the asked satellite gathered answers, in nanoseconds.
 	Took int64 `json:"took"`
+}
+
+// Refusal is a satellite that did not do what was asked, and why.
+type Refusal struct {
+	Satellite string `json:"satellite"`
+	Reason    string `json:"reason"`
 }
 
 // SatellitesReply lists the constellation.

@@ -120,6 +120,26 @@ func (c *Client) Tree(ctx context.Context) (api.Tree, error) {
 	return call[none, api.Tree](ctx, c, "Tree", none{})
 }
 
+// Trust is of api.Service.
+func (c *Client) Trust(ctx context.Context) (api.TrustReply, error) {
+	return call[none, api.TrustReply](ctx, c, "Trust", none{})
+}
+
+// Propose is of api.Service.
+func (c *Client) Propose(ctx context.Context, r api.ProposeRequest) (api.Proposal, error) {
+	return call[api.ProposeRequest, api.Proposal](ctx, c, "Propose", r)
+}
+
+// Declare is of api.Service.
+func (c *Client) Declare(ctx context.Context, s api.Signed) (api.Statement, error) {
+	return call[api.Signed, api.Statement](ctx, c, "Declare", s)
+}
+
+// Audit is of api.Service.
+func (c *Client) Audit(ctx context.Context, r api.AuditRequest) (api.AuditReply, error) {
+	return call[api.AuditRequest, api.AuditReply](ctx, c, "Audit", r)
+}
+
 // Events is of api.Service.
 func (c *Client) Events(ctx context.Context, r api.EventsRequest, fn func(api.Event) error) error {
 	ctx, cancel := context.WithCancel(ctx)

@@ -41,6 +41,16 @@ func NewHandler(open Open) http.Handler {
 		return s.Satellites(ctx)
 	})
 	unary(mux, open, "Tree", func(ctx context.Context, s api.Service, _ *none) (api.Tree, error) { return s.Tree(ctx) })
+	unary(mux, open, "Trust", func(ctx context.Context, s api.Service, _ *none) (api.TrustReply, error) { return s.Trust(ctx) })
+	unary(mux, open, "Propose", func(ctx context.Context, s api.Service, r *api.ProposeRequest) (api.Proposal, error) {
+		return s.Propose(ctx, *r)
+	})
+	unary(mux, open, "Declare", func(ctx context.Context, s api.Service, r *api.Signed) (api.Statement, error) {
+		return s.Declare(ctx, *r)
+	})
+	unary(mux, open, "Audit", func(ctx context.Context, s api.Service, r *api.AuditRequest) (api.AuditReply, error) {
+		return s.Audit(ctx, *r)
+	})
 	mux.Handle(service+"Events", connect.NewServerStreamHandler(service+"Events",
 		func(ctx context.Context, r *connect.Request[api.EventsRequest], out *connect.ServerStream[api.Event]) error {
 			s, err := open(r.Header().Get(accountHeader))
