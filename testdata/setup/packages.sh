@@ -6,8 +6,8 @@ set -eu
 
 # Building (gcc: the binding of libvirt), guests, images (xz, zstd: kernels and modules), logging in.
 run="gcc libc6-dev qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu iproute2 openssh-client xz-utils zstd"
-# eBPF from its source, reading archives back, a terminal for the console's tests, looking at frames.
-test="clang-19 llvm-19 cpio tmux tcpdump iputils-ping"
+# eBPF from its source, reading archives back, a terminal for the console's tests, looking at frames, a directory.
+test="clang-19 llvm-19 cpio tmux tcpdump iputils-ping slapd ldap-utils"
 
 case ${1-} in
 run) want=$run ;;
@@ -58,8 +58,9 @@ $before
 " in *"
 $p
 "*) continue ;; esac
-		case $p in libvirt* | qemu*) ;; *) continue ;; esac
-		for unit in $(dpkg -L "$p" | sed -n 's,.*/systemd/system/\([^/@]*\.\(service\|socket\)\)$,\1,p'); do
+		case $p in libvirt* | qemu* | slapd) ;; *) continue ;; esac
+		# slapd of Debian 12 has a script of System V alone, which systemd makes a unit of.
+		for unit in $(dpkg -L "$p" | sed -n -e 's,.*/systemd/system/\([^/@]*\.\(service\|socket\)\)$,\1,p' -e 's,^/etc/init\.d/,,p'); do
 			$sudo systemctl --quiet disable --now "$unit" 2>/dev/null || true
 		done
 	done
