@@ -1,6 +1,6 @@
 // Package config is the engine's one configuration file: TOML 1.0, parsed strictly. An unknown key, a wrong
-// type or a value out of range is an error that names its line; nothing is guessed. Every key has a default but one: who may log
-// in ([trust] accounts), because a guess there would be an open door; without accounts nobody logs in over
+// type or a value out of range is an error that names its line; nothing is guessed. Every key has a default but one: who owns
+// the constellation ([trust] owners), because a guess there would be an open door; without owners nobody logs in over
 // ssh, and root still works on the satellite itself.
 package config
 
@@ -18,7 +18,6 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"decenter/engine/api"
-	"decenter/keys"
 )
 
 // DefaultPath is where the engine looks when nothing else is said.
@@ -33,18 +32,21 @@ type Config struct {
 	// Run is the folder of sockets. Default /run/decenter.
 	Run string `toml:"run" comment:"Folder of sockets."`
 
-	SSH     SSH     `toml:"ssh" comment:"Login by ssh: a Bitcoin address as user name, a signature instead of a password."`
-	Peer    Peer    `toml:"peer" comment:"Talk between satellites: gossip (UDP and TCP) and requests (TLS 1.3)."`
-	Trust   Trust   `toml:"trust" comment:"Who may come in."`
-	Metrics Metrics `toml:"metrics" comment:"Figures for Prometheus, over HTTP at /metrics."`
-	Virt    Virt    `toml:"virt" comment:"Guests."`
-	Net     Net     `toml:"net" comment:"The layer-2 fabric."`
-	Log     Log     `toml:"log"`
+	SSH   SSH   `toml:"ssh" comment:"Login by ssh: a Bitcoin address as user name, a signature instead of a password."`
+	Peer  Peer  `toml:"peer" comment:"Talk between satellites: gossip (UDP and TCP) and requests (TLS 1.3)."`
+	Trust Trust `toml:"trust" comment:"Who may come in."`
+	// Directory is a second gate: with it, an account must also have an entry there.
+	Directory Directory `toml:"directory" comment:"LDAP or Active Directory as a second gate: after the signature, an account must have an entry there, whose groups give its role."`
+	Metrics   Metrics   `toml:"metrics" comment:"Figures for Prometheus, over HTTP at /metrics."`
+	Virt      Virt      `toml:"virt" comment:"Guests."`
+	Net       Net       `toml:"net" comment:"The layer-2 fabric."`
+	Log       Log       `toml:"log"`
 }
 
 // SSH is the login server.
 type SSH struct {
 	Listen []string `toml:"listen" comment:"Addresses with port; empty: no login by ssh."`
+	Pasted string   `toml:"pasted" comment:"What a login by a pasted signature alone, without an SSH key, may do: no, read or all. It could be relayed by a false satellite."`
 }
 
 // Peer is what satellites say to each other.
@@ -55,8 +57,25 @@ type Peer struct {
 
 // Trust is who may come in.
 type Trust struct {
-	Accounts   []string `toml:"accounts" comment:"Bitcoin addresses that may log in and do everything. No default."`
-	Satellites []string `toml:"satellites" comment:"Key fingerprints (SHA256:…) of the satellites of this constellation; 'decenter engine --fingerprint' prints a machine's own."`
+	Constellation string   `toml:"constellation" comment:"The constellation's name; what its owners sign holds in it alone."`
+	Owners        []string `toml:"owners" comment:"Bitcoin addresses that may do everything, and whose signatures admit satellites and grant roles. No default."`
+	Accounts      []string `toml:"accounts" comment:"Bitcoin addresses that may log in and have VMs of their own."`
+	Satellites    []string `toml:"satellites" comment:"Key fingerprints (SHA256:…) of satellites that are trusted without an owner's signature; 'decenter engine --fingerprint' prints a machine's own."`
+	Network       string   `toml:"network" comment:"Bitcoin network of all addresses: mainnet, or testnet or regtest to play."`
+}
+
+// Directory is LDAP as a second gate behind the signature.
+type Directory struct {
+	URL      string            `toml:"url" comment:"ldaps://HOST or ldap://HOST; empty: no directory is asked."`
+	StartTLS bool              `toml:"start_tls" comment:"With ldap://: encrypt the connection by StartTLS. Without either nothing is sent."`
+	CA       string            `toml:"ca" comment:"File with the certificates that the directory's is checked against; empty: the machine's."`
+	BindDN   string            `toml:"bind_dn" comment:"Who asks; empty: anonymously."`
+	Password string            `toml:"password_file" comment:"File with the password of bind_dn."`
+	Base     string            `toml:"base" comment:"Where entries are searched."`
+	Account  string            `toml:"account" comment:"Attribute that holds a person's Bitcoin address."`
+	Member   string            `toml:"member" comment:"Attribute that names a person's groups."`
+	Groups   map[string]string `toml:"groups" comment:"Role by group: 'cn=admins,dc=example,dc=org' = 'owner'. Roles are owner, operator, reader and tenant."`
+	WhenDown string            `toml:"when_down" comment:"While the directory does not answer: refuse, or cached (what it said in the last day holds)."`
 }
 
 // Metrics is the Prometheus endpoint.
@@ -89,14 +108,15 @@ type Log struct {
 func Default(hostname string) Config {
 	name, _, _ := strings.Cut(strings.ToLower(hostname), ".")
 	return Config{
-		Name:    name,
-		Data:    "/var/lib/decenter",
-		Run:     "/run/decenter",
-		SSH:     SSH{Listen: []string{"[::]:2222"}},
-		Peer:    Peer{Port: 7717, Join: []string{}},
-		Trust:   Trust{Accounts: []string{}, Satellites: []string{}},
-		Metrics: Metrics{Listen: "127.0.0.1:9717"},
-		Virt:    Virt{URI: "qemu:///system", Accel: "auto"},
+		Name:      name,
+		Data:      "/var/lib/decenter",
+		Run:       "/run/decenter",
+		SSH:       SSH{Listen: []string{"[::]:2222"}, Pasted: "read"},
+		Peer:      Peer{Port: 7717, Join: []string{}},
+		Trust:     Trust{Constellation: "decenter", Owners: []string{}, Accounts: []string{}, Satellites: []string{}, Network: "mainnet"},
+		Directory: Directory{Account: "uid", Member: "memberOf", Groups: map[string]string{}, WhenDown: "refuse"},
+		Metrics:   Metrics{Listen: "127.0.0.1:9717"},
+		Virt:      Virt{URI: "qemu:///system", Accel: "auto"},
 		Net: Net{Exclude: []string{}, Include: []string{}, Host: "decenter0", Priority: 32768,
 			BPF: "/sys/fs/bpf/decenter"},
 		Log: Log{Level: "info", Format: "text"},
@@ -190,15 +210,10 @@ func (c Config) Check() error {
 	if c.Peer.Port < 1 || c.Peer.Port > 65534 {
 		bad("peer.port = %d is out of range: use 1 to 65534", c.Peer.Port)
 	}
-	for _, a := range c.Trust.Accounts {
-		if _, err := keys.ParseAddress(keys.Mainnet, a); err != nil {
-			bad("trust.accounts: %w", err)
-		}
-	}
-	for _, f := range c.Trust.Satellites {
-		if !strings.HasPrefix(f, "SHA256:") || len(f) != len("SHA256:")+43 {
-			bad("trust.satellites: %q is not a fingerprint: use SHA256: and 43 characters, as `decenter engine --fingerprint` prints", f)
-		}
+	c.Trust.check(bad)
+	c.Directory.check(bad)
+	if !slices.Contains([]string{"no", "read", "all"}, c.SSH.Pasted) {
+		bad("ssh.pasted = %q: use no, read or all", c.SSH.Pasted)
 	}
 	if !slices.Contains([]string{"auto", "kvm", "tcg"}, c.Virt.Accel) {
 		bad("virt.accel = %q: use auto, kvm or tcg", c.Virt.Accel)

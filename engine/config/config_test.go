@@ -15,7 +15,7 @@ func TestAnEmptyFileIsTheDefault(t *testing.T) {
 	if want := Default("rack7"); !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
-	if len(c.Trust.Accounts) != 0 {
+	if len(c.Trust.Accounts)+len(c.Trust.Owners) != 0 {
 		t.Error("somebody may log in by default")
 	}
 }
@@ -48,6 +48,13 @@ func TestErrorsNameTheLineAndWhatIsRight(t *testing.T) {
 		{"[trust]\nsatellites = ['abc']", "is not a fingerprint"},
 		{"data = 'here'", "is not an absolute path"},
 		{"[trust]\naccounts = ['bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5']", "mistyped character"},
+		{"[trust]\nowners = ['bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5']", "trust.owners"},
+		{"[trust]\nconstellation = 'A long name of ours'", "is not the name of a constellation"},
+		{"[trust]\nnetwork = 'simnet'", "use mainnet, testnet or regtest"},
+		{"[ssh]\npasted = 'yes'", "use no, read or all"},
+		{"[directory]\nurl = 'ldap://dc1'\nbase='dc=x'\n[directory.groups]\n'cn=a' = 'owner'", "in the clear"},
+		{"[directory]\nurl = 'ldaps://dc1'", "directory.base is empty"},
+		{"[directory.groups]\n'cn=a' = 'king'", "is no role"},
 		{"[net]\npriority = 70000", "use 0 to 65535"},
 		{"[ssh]\nlisten = ['2222']", "use ADDRESS:PORT"},
 		{"[log]\nlevel = 'loud'\nformat='xml'", "log.format"},
