@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // Service is a constellation as one caller sees it. All methods are safe for concurrent use, return when
@@ -85,6 +86,13 @@ type Hello struct {
 	ID        string `json:"id"`        // fingerprint of the satellite's key, "SHA256:…"
 	Version   string `json:"version"`   // of the program
 	Account   string `json:"account"`   // the caller's
+	// Via is how the caller came, as in Caller, and Scope how much that lets it do; empty is all.
+	Via   string `json:"via,omitempty"`
+	Scope Scope  `json:"scope,omitempty"`
+	// Key is the SSH key that was proved at the login; empty: none was.
+	Key string `json:"key,omitempty"`
+	// Until is when the login or delegation ends; nil: it does not.
+	Until *time.Time `json:"until,omitempty"`
 	Live      int    `json:"live"`      // live satellites, this one included
 	Known     int    `json:"known"`     // known satellites, live or not
 }

@@ -146,7 +146,7 @@ const (
 	KeyReason  = "reason"
 	KeyKey     = "key"
 	KeyVia     = "via"
-	KeySince   = "since"
+	KeySince   = "since" // not older than a time: RFC 3339 in UTC, such as 2026-01-02T15:04:05Z
 )
 
 // Limits of audit and of trust.
