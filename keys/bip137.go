@@ -49,10 +49,10 @@ func verifyCompact(account Address, message string, raw []byte) error {
 	if err != nil {
 		return refuse("the signature is not one of any key")
 	}
-	if bytes.Equal(btcutil.Hash160(key.SerializeCompressed()), account.hash[:]) {
+	if bytes.Equal(btcutil.Hash160(key.SerializeCompressed()), account.hash()) {
 		return nil
 	}
-	if account.kind == P2PKH && bytes.Equal(btcutil.Hash160(key.SerializeUncompressed()), account.hash[:]) {
+	if account.kind == P2PKH && bytes.Equal(btcutil.Hash160(key.SerializeUncompressed()), account.hash()) {
 		return nil
 	}
 	return refuse("the signature is not one of account %s for this message", account)

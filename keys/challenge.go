@@ -26,13 +26,17 @@ const challengeTime = "2006-01-02T15:04:05Z"
 //	decenter login 1 at SHA256:<43> as bc1q… with SHA256:<43> <22> 2026-01-02T15:04:05Z
 //	^purpose, version   ^satellite     ^account   ^SSH key    ^nonce ^expiry
 //
+// or, where the client proved no SSH key, "no-key" in its place. The longest has 238 characters: a p2tr account of
+// regtest.
+//
 // The satellite keeps another from using the signature elsewhere. The SSH key is the one that the client has
 // just proved to hold: whoever relays the challenge to its victim holds another one, so the victim's signer can
-// tell. The nonce, minted by the satellite, makes each line unique.
+// tell. Where no key was proved, the line says no-key, and nothing stops a relay: such a login must be worth little.
+// The nonce, minted by the satellite, makes each line unique.
 type Challenge struct {
 	Satellite Fingerprint // of the satellite's SSH host key
 	Account   Address
-	Key       Fingerprint // of the client's SSH key
+	Key       Fingerprint // of the client's SSH key; zero: it proved to hold none
 	Nonce     Nonce
 	Expires   time.Time // UTC, whole seconds, years 0 to 9999
 }
@@ -81,9 +85,16 @@ func fill(b []byte, form *base64.Encoding, text string) bool {
 	return err == nil && n == len(b)
 }
 
+// noKey stands for the zero Fingerprint, which no key has.
+const noKey = "no-key"
+
 // Append appends the challenge's line, without a line end.
 func (c Challenge) Append(b []byte) []byte {
-	return fmt.Appendf(b, "%s at %s as %s with %s %s %s", loginPurpose, c.Satellite, c.Account, c.Key, c.Nonce,
+	key := noKey
+	if c.Key != (Fingerprint{}) {
+		key = c.Key.String()
+	}
+	return fmt.Appendf(b, "%s at %s as %s with %s %s %s", loginPurpose, c.Satellite, c.Account, key, c.Nonce,
 		c.Expires.UTC().Format(challengeTime))
 }
 
@@ -111,8 +122,13 @@ func ParseChallenge(network Network, line string) (Challenge, error) {
 	if c.Account, err = ParseAddress(network, words[3]); err != nil {
 		return Challenge{}, notChallenge("%v", err)
 	}
-	if c.Key, err = ParseFingerprint(words[5]); err != nil {
-		return Challenge{}, err
+	if words[5] != noKey {
+		if c.Key, err = ParseFingerprint(words[5]); err != nil {
+			return Challenge{}, err
+		}
+		if c.Key == (Fingerprint{}) {
+			return Challenge{}, notChallenge("the SSH key's fingerprint is all zero, which is written %s", noKey)
+		}
 	}
 	if !fill(c.Nonce[:], base64.RawURLEncoding, words[6]) {
 		return Challenge{}, notChallenge("%q is not a nonce", words[6])

@@ -29,7 +29,7 @@ func testKey(t testing.TB, seed byte) PrivateKey {
 func TestAnAccountHasOneSpelling(t *testing.T) {
 	k := testKey(t, 1)
 	for _, network := range []Network{Mainnet, Testnet, Regtest} {
-		for _, kind := range []Kind{P2PKH, P2WPKH} {
+		for _, kind := range Kinds() {
 			a := k.Address(network, kind)
 			got, err := ParseAddress(network, a.String())
 			if err != nil || got != a {
@@ -47,14 +47,14 @@ func TestAnAccountHasOneSpelling(t *testing.T) {
 func TestAddressesOfOthersAreRefusedWithAHint(t *testing.T) {
 	k := testKey(t, 1)
 	cases := map[string]struct{ text, hint string }{
-		"testnet's":    {k.Address(Testnet, P2WPKH).String(), "testnet"},
-		"regtest's":    {k.Address(Regtest, P2WPKH).String(), "regtest"},
-		"upper case":   {strings.ToUpper(k.Address(Mainnet, P2WPKH).String()), "lower case"},
-		"taproot":      {"bc1pss0zhytly75awhm6x2hhvd5lnzv3vssgrf9axfheq8ldyzn88ges79fler", "p2wpkh"},
-		"script hash":  {"3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy", "p2wpkh"},
-		"a public key": {fmt.Sprintf("%x", k.key.PubKey().SerializeCompressed()), "p2wpkh"},
-		"a typo":       {"bc1q9vza2e8x573nczrlzms0wvx3gsqjx7vavgkx0m", "mistyped"},
-		"a name":       {"root", "mistyped"},
+		"testnet's":      {k.Address(Testnet, P2WPKH).String(), "testnet"},
+		"regtest's":      {k.Address(Regtest, P2WPKH).String(), "regtest"},
+		"upper case":     {strings.ToUpper(k.Address(Mainnet, P2WPKH).String()), "lower case"},
+		"witness script": {"bc1qp0ahvfh83088w49k405szqgg4f3pptr7p2g06tdxfjcd40z4lh4q95lsz9", "p2wpkh"},
+		"of the future":  {"bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs", "mistyped"},
+		"a public key":   {fmt.Sprintf("%x", k.key.PubKey().SerializeCompressed()), "p2wpkh"},
+		"a typo":         {"bc1q9vza2e8x573nczrlzms0wvx3gsqjx7vavgkx0m", "mistyped"},
+		"a name":         {"root", "mistyped"},
 	}
 	for name, c := range cases {
 		_, err := ParseAddress(Mainnet, c.text)
@@ -311,11 +311,46 @@ func TestAChallengeIsWhatAWalletCanShow(t *testing.T) {
 	}
 }
 
-func TestTheLongestAccountToComeFits(t *testing.T) {
+func TestEveryAccountsChallengeFits(t *testing.T) {
+	longest := 0
+	for _, network := range []Network{Mainnet, Testnet, Regtest} {
+		for _, kind := range Kinds() {
+			for _, key := range []Fingerprint{{4, 5, 6}, {}} {
+				c := testChallenge(t)
+				c.Account, c.Key = testKey(t, 9).Address(network, kind), key
+				line := c.String()
+				if longest = max(longest, len(line)); len(line) > MaxChallenge {
+					t.Errorf("%s %s: %d characters", network, kind, len(line))
+				}
+				if back, err := ParseChallenge(network, line); err != nil || back != c {
+					t.Errorf("%s %s: %q parses to %v, %v", network, kind, line, back, err)
+				}
+			}
+		}
+	}
+	if longest != 238 {
+		t.Errorf("the longest has %d characters, and the documentation says 238", longest)
+	}
+}
+
+func TestAChallengeWithoutAKeySaysSo(t *testing.T) {
 	c := testChallenge(t)
-	const taproot = 64 // bcrt1p… , the longest of the accounts of the next issue
-	if n := len(c.String()) - len(c.Account.String()) + taproot; n > MaxChallenge {
-		t.Errorf("a challenge for p2tr would have %d characters", n)
+	c.Key = Fingerprint{}
+	line := c.String()
+	if !strings.Contains(line, " with no-key ") {
+		t.Errorf("%q does not say that no key was proved", line)
+	}
+	got, err := FindChallenge(Mainnet, "\n"+line+"\n")
+	if err != nil || got != c {
+		t.Errorf("got %v, %v", got, err)
+	}
+	// No second spelling for the same thing.
+	if _, err := ParseChallenge(Mainnet, strings.Replace(line, "no-key", Fingerprint{}.String(), 1)); !errors.Is(err, ErrChallenge) {
+		t.Errorf("a fingerprint of zeroes: got %v, want a refusal", err)
+	}
+	// And none for a satellite without one.
+	if _, err := ParseChallenge(Mainnet, strings.Replace(line, c.Satellite.String(), "no-key", 1)); !errors.Is(err, ErrChallenge) {
+		t.Errorf("a satellite without a key: got %v, want a refusal", err)
 	}
 }
 
@@ -359,6 +394,8 @@ func TestOneChallengeIsFoundInAPrompt(t *testing.T) {
 func FuzzChallenge(f *testing.F) {
 	line := testChallenge(f).String()
 	f.Add(line)
+	f.Add(strings.Replace(line, testChallenge(f).Key.String(), "no-key", 1))
+	f.Add(strings.Replace(line, testChallenge(f).Key.String(), Fingerprint{}.String(), 1))
 	f.Add(strings.Replace(line, "SHA256:", "MD5:", 1))
 	f.Add("decenter login 1 at  as  with   ")
 	f.Fuzz(func(t *testing.T, line string) {
@@ -374,8 +411,10 @@ func FuzzChallenge(f *testing.F) {
 
 func FuzzAddress(f *testing.F) {
 	k := testKey(f, 1)
-	f.Add(k.Address(Mainnet, P2PKH).String())
-	f.Add(k.Address(Mainnet, P2WPKH).String())
+	for _, kind := range Kinds() {
+		f.Add(k.Address(Mainnet, kind).String())
+		f.Add(k.Address(Regtest, kind).String())
+	}
 	f.Add(strings.ToUpper(k.Address(Mainnet, P2WPKH).String()))
 	f.Fuzz(func(t *testing.T, text string) {
 		a, err := ParseAddress(Mainnet, text)

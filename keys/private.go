@@ -65,7 +65,7 @@ func (k PrivateKey) WIF(network Network) string {
 
 // Address gives the account of the kind that the key holds.
 func (k PrivateKey) Address(network Network, kind Kind) Address {
-	return addressOf(network, kind, btcutil.Hash160(k.key.PubKey().SerializeCompressed()))
+	return accountOf(network, kind, k.key.PubKey())
 }
 
 // String hides the secret.
