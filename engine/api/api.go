@@ -93,6 +93,6 @@ type Hello struct {
 	Key string `json:"key,omitempty"`
 	// Until is when the login or delegation ends; nil: it does not.
 	Until *time.Time `json:"until,omitempty"`
-	Live      int    `json:"live"`      // live satellites, this one included
-	Known     int    `json:"known"`     // known satellites, live or not
+	Live  int        `json:"live"`  // live satellites, this one included
+	Known int        `json:"known"` // known satellites, live or not
 }

@@ -38,6 +38,11 @@ type Constellation struct {
 	held       chan struct{} // jobs wait for its close before their last step; nil: nothing is held
 	readers    map[*reader]bool
 	lines      map[string]*line // by VM id
+	refused    []api.Refusal
+	trust      trust
+	log        map[string][]api.AuditEntry // by satellite, oldest first
+	broken     map[string]string           // by satellite: what is wrong with its log
+	logins     map[string]api.Hello        // by account: how far its login goes
 }
 
 // New makes a constellation of live satellites of these names; none means s1, s2 and s3.
@@ -52,12 +57,16 @@ func New(names ...string) *Constellation {
 		jobFaults: map[string]*api.Error{},
 		readers:   map[*reader]bool{},
 		lines:     map[string]*line{},
+		log:       map[string][]api.AuditEntry{},
+		broken:    map[string]string{},
+		logins:    map[string]api.Hello{},
 	}
+	c.trust.owners = []string{Owner}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.view = view{c: c, satellite: names[0], account: api.AccountLocal}
 	for i, name := range names {
 		c.satellites = append(c.satellites, api.Satellite{
-			Name: name, ID: fmt.Sprintf("SHA256:%s%040d", name, i), State: api.SatelliteLive,
+			Name: name, ID: Fingerprint(name), State: api.SatelliteLive,
 			Address: fmt.Sprintf("10.77.0.%d", i+1), Version: "test", CPUs: 4,
 			Memory: 8 << 30, MemoryFree: 6 << 30, Load: 0.25, Accel: "kvm", Uptime: 3600,
 		})

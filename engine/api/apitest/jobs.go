@@ -142,7 +142,7 @@ func (v view) Jobs(ctx context.Context, r api.JobsRequest) (api.JobsReply, error
 
 // Cancel implements api.Service.
 func (v view) Cancel(ctx context.Context, id string) (api.Job, error) {
-	if err := v.begin(ctx, "Cancel"); err != nil {
+	if err := v.begin(ctx, "Cancel", id); err != nil {
 		return api.Job{}, err
 	}
 	c := v.c

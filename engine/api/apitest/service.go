@@ -22,12 +22,15 @@ type view struct {
 var _ api.Service = view{}
 
 // begin waits as long as the method was told to take and gives the failure it was told to give.
-func (v view) begin(ctx context.Context, method string) error {
+func (v view) begin(ctx context.Context, method string, object ...string) error {
 	v.c.mu.Lock()
 	delay, fault := v.c.delays[method], v.c.faults[method]
 	v.c.mu.Unlock()
 	if err := sleep(ctx, delay); err != nil {
 		return err
+	}
+	if method != "Audit" && method != "Declare" { // the one would find itself, the other is judged first
+		v.record(method, strings.Join(object, " "), fault)
 	}
 	return fault
 }
@@ -54,7 +57,8 @@ func (v view) Hello(ctx context.Context) (api.Hello, error) {
 	}
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
-	h := api.Hello{Satellite: v.satellite, Version: "test", Account: v.account, Known: len(v.c.satellites)}
+	h := v.c.logins[v.account]
+	h.Satellite, h.Version, h.Account, h.Known, h.Via = v.satellite, "test", v.account, len(v.c.satellites), v.via()
 	for _, s := range v.c.satellites {
 		if s.Name == v.satellite {
 			h.ID = s.ID
@@ -73,9 +77,9 @@ func (v view) Search(ctx context.Context, q api.Query) (api.SearchReply, error) 
 	}
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
-	r := api.SearchReply{Silent: v.c.silent(), Took: int64(time.Millisecond)}
+	r := api.SearchReply{Silent: v.c.silent(), Refused: slices.Clone(v.c.refused), Took: int64(time.Millisecond)}
 	for _, item := range v.c.items() {
-		if v.c.answers(item.Satellite) && matches(q, item) {
+		if v.c.answers(item.Satellite) && !v.c.refuses(item.Satellite) && matches(q, item) {
 			r.Items = append(r.Items, item)
 		}
 	}
@@ -90,7 +94,7 @@ func (v view) Search(ctx context.Context, q api.Query) (api.SearchReply, error) 
 
 // VM implements api.Service.
 func (v view) VM(ctx context.Context, ref string) (api.VM, error) {
-	if err := v.begin(ctx, "VM"); err != nil {
+	if err := v.begin(ctx, "VM", ref); err != nil {
 		return api.VM{}, err
 	}
 	v.c.mu.Lock()
@@ -104,7 +108,7 @@ func (v view) VM(ctx context.Context, ref string) (api.VM, error) {
 
 // Create implements api.Service.
 func (v view) Create(ctx context.Context, r api.CreateRequest) (api.Job, error) {
-	if err := v.begin(ctx, "Create"); err != nil {
+	if err := v.begin(ctx, "Create", r.Name); err != nil {
 		return api.Job{}, err
 	}
 	if err := r.Check(); err != nil {
@@ -166,7 +170,7 @@ var transitions = map[api.Act]struct {
 
 // Control implements api.Service.
 func (v view) Control(ctx context.Context, r api.ControlRequest) (api.Job, error) {
-	if err := v.begin(ctx, "Control"); err != nil {
+	if err := v.begin(ctx, "Control", r.VM); err != nil {
 		return api.Job{}, err
 	}
 	c := v.c
@@ -193,7 +197,7 @@ func (v view) Control(ctx context.Context, r api.ControlRequest) (api.Job, error
 
 // Delete implements api.Service.
 func (v view) Delete(ctx context.Context, r api.DeleteRequest) (api.Job, error) {
-	if err := v.begin(ctx, "Delete"); err != nil {
+	if err := v.begin(ctx, "Delete", r.VM); err != nil {
 		return api.Job{}, err
 	}
 	c := v.c
@@ -239,7 +243,7 @@ func (v view) Tree(ctx context.Context) (api.Tree, error) {
 
 // Console implements api.Service.
 func (v view) Console(ctx context.Context, ref string) (io.ReadWriteCloser, error) {
-	if err := v.begin(ctx, "Console"); err != nil {
+	if err := v.begin(ctx, "Console", ref); err != nil {
 		return nil, err
 	}
 	v.c.mu.Lock()
