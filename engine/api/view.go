@@ -203,7 +203,11 @@ type TreePort struct {
 	RX        uint64 `json:"rx"` // frames
 	TX        uint64 `json:"tx"`
 	Dropped   uint64 `json:"dropped"`
+	Note      string `json:"note,omitempty"` // why it is shut, where there is something to say
 }
+
+// NoteStranger is the note of a port whose neighbour nobody admitted.
+const NoteStranger = "not admitted"
 
 // EventKind says what an event is about.
 type EventKind string

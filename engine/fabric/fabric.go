@@ -36,7 +36,7 @@ type Config struct {
 	Host     string // name of the host port
 	BPF      string // folder on a bpffs
 	State    string // folder on a file system that a reboot empties
-	// Admit says whether a satellite may be a neighbour; nil admits all.
+	// Admit says whether a satellite may be a neighbour; nil admits all. It must not wait.
 	Admit func(frame.MAC) bool
 	Log   *slog.Logger
 }

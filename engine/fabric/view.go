@@ -81,7 +81,7 @@ func (f *Fabric) describe(v tree.View) api.Tree {
 			BPort: f.portName(l.B, l.BPort), Cost: uint64(l.Cost), Tree: l.Tree})
 	}
 	for _, p := range v.Ports {
-		port := api.TreePort{Name: p.Name, Role: string(p.Role), Neighbour: p.NeighbourName}
+		port := api.TreePort{Name: p.Name, Role: string(p.Role), Neighbour: p.NeighbourName, Note: p.Note}
 		if port.Neighbour == "" && !p.Neighbour.IsZero() {
 			port.Neighbour = p.Neighbour.String()
 		}

@@ -36,6 +36,9 @@ type others struct {
 	at     time.Duration
 	until  time.Duration // the port is crowded so long
 	looped time.Duration // the port hears ourselves so long
+
+	refused   frame.MAC // who says hello and is not admitted; zero: nobody
+	refusedAt time.Duration
 }
 
 // port is one end of a cable. See gateState for gate, floor and bound.
@@ -204,11 +207,19 @@ func (c *Core) welcome(p *port, h *frame.Hello) bool {
 		}
 		return false
 	}
-	if p.peer.ID != h.Self.ID && c.cfg.Admit != nil && !c.cfg.Admit(h.Self.ID) {
-		c.event(Event{Kind: PortRefused, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
+	// Asked every time: who was admitted may be ejected.
+	if c.cfg.Admit != nil && !c.cfg.Admit(h.Self.ID) {
+		if o.refused != h.Self.ID {
+			c.event(Event{Kind: PortRefused, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
+		}
+		o.refused, o.refusedAt = h.Self.ID, c.now
 		c.counters.Stray++
+		if p.peer.ID == h.Self.ID {
+			c.reset(p, "no longer admitted")
+		}
 		return false
 	}
+	o.refused = frame.MAC{}
 	return true
 }
 

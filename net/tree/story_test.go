@@ -2,6 +2,7 @@ package tree
 
 import (
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -224,8 +225,33 @@ func TestNobodyIsAdmittedUnasked(t *testing.T) {
 	w.run(3 * time.Second)
 	for _, n := range w.nodes[:2] {
 		for _, p := range n.core.View().Ports {
-			if p.Neighbour == stranger || len(n.core.MACs()) != 2 {
+			if p.Neighbour == stranger && (p.Role != RoleWaiting || p.Note != NoteStranger) || len(n.core.MACs()) != 2 {
 				t.Errorf("%v lets the stranger in: %+v", n.id, p)
+			}
+		}
+	}
+}
+
+func TestAnEjectedNeighbourGoesAtOnce(t *testing.T) {
+	w := ring(9, 4)
+	var ejected frame.MAC
+	w.cfg.Admit = func(id frame.MAC) bool { return id != ejected }
+	w.startAll()
+	w.run(3 * time.Second)
+	for _, n := range w.nodes {
+		if len(n.core.MACs()) != 4 {
+			t.Fatalf("%v knows %d satellites before, want 4", n.id, len(n.core.MACs()))
+		}
+	}
+	ejected = w.nodes[2].id
+	w.run(5 * time.Second)
+	for _, n := range append(slices.Clone(w.nodes[:2]), w.nodes[3]) {
+		if len(n.core.MACs()) != 3 {
+			t.Errorf("%v knows %d satellites after, want 3", n.id, len(n.core.MACs()))
+		}
+		for _, p := range n.core.View().Ports {
+			if p.Neighbour == ejected && (p.Role != RoleWaiting || p.Note != NoteStranger) {
+				t.Errorf("%v keeps the ejected one: %+v", n.id, p)
 			}
 		}
 	}

@@ -121,6 +121,14 @@ func (c *Core) leads(a, b frame.MAC, port uint32) bool {
 	return n.Parent == b && n.ParentPort == port
 }
 
+// NoteStranger is the note of a port whose neighbour says hello and is not admitted.
+const NoteStranger = "not admitted"
+
+// strange tells whether a satellite that is not admitted says hello on the port.
+func (c *Core) strange(p *port) bool {
+	return !p.others.refused.IsZero() && c.now-p.others.refusedAt < 7*c.cfg.Hello/2
+}
+
 func (c *Core) portView(p *port) PortView {
 	v := PortView{ID: p.id, Name: p.link.Name, Role: RoleBlocked, Neighbour: p.peer.ID, NeighbourName: p.peer.Name,
 		NeighbourPort: PortID(p.peer.Port), Silent: p.silent}
@@ -137,6 +145,9 @@ func (c *Core) portView(p *port) PortView {
 		v.Role = RoleChild
 	case !p.twoWay:
 		v.Role = RoleWaiting
+		if c.strange(p) {
+			v.Neighbour, v.Note = p.others.refused, NoteStranger
+		}
 	case !p.echo.alive:
 		v.Role, v.Note = RoleWaiting, "the neighbour's data path does not answer"
 	}
