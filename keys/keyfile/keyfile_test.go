@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"decenter/keys"
+	"decenter/keys/words"
 )
 
 // cheap is scrypt's least cost, for tests.
@@ -107,7 +111,8 @@ func TestBadFilesAreRefused(t *testing.T) {
 	k, other := testKey(t), testKey(t)
 	text := string(k.Append(nil))
 	for name, bad := range map[string]string{
-		"another version":    strings.Replace(text, "key 1", "key 2", 1),
+		"an unknown version": strings.Replace(text, "key 1", "key 3", 1),
+		"the other version":  strings.Replace(text, "key 1", "key 2", 1),
 		"another's account":  strings.Replace(text, k.Account.String(), other.Account.String(), 1),
 		"another network":    strings.Replace(text, "mainnet", "testnet", 1),
 		"a line more":        text + "\n",
@@ -129,8 +134,86 @@ func TestBadFilesAreRefused(t *testing.T) {
 	}
 }
 
+func wordKey(t testing.TB, network keys.Network, kind keys.Kind) Key {
+	t.Helper()
+	phrase, err := words.New(rand.Reader, words.DefaultCount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := FromWords(network, kind, phrase, words.DefaultPath(network, kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestWordsGoToAFileAndBack(t *testing.T) {
+	for _, kind := range keys.Kinds() {
+		for _, network := range []keys.Network{keys.Mainnet, keys.Testnet, keys.Regtest} {
+			k := wordKey(t, network, kind)
+			text, err := k.Encrypt("p", cheap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, word := range strings.Fields(k.Phrase.Words()) {
+				if bytes.Contains(text, []byte(" "+word+" ")) {
+					t.Errorf("the word %q shows", word)
+				}
+			}
+			got, err := Decrypt(text, "p")
+			if err != nil || got.Account != k.Account || got.Phrase != k.Phrase || got.Path != k.Path ||
+				got.Secret.WIF(network) != k.Secret.WIF(network) {
+				t.Errorf("%s, %s: got %v, %v", network, kind, got, err)
+			}
+		}
+	}
+}
+
+func TestBadFilesOfWordsAreRefused(t *testing.T) {
+	k, other := wordKey(t, keys.Mainnet, keys.P2TR), wordKey(t, keys.Mainnet, keys.P2TR)
+	text := string(k.Append(nil))
+	for name, bad := range map[string]string{
+		"another's words":   strings.Replace(text, k.Phrase.Words(), other.Phrase.Words(), 1),
+		"another's account": strings.Replace(text, k.Account.String(), other.Account.String(), 1),
+		"another path":      strings.Replace(text, "0/0\n", "0/1\n", 1),
+		"another spelling":  strings.Replace(text, "m/86'", "m/86h", 1),
+		"upper case":        strings.Replace(text, k.Phrase.Words(), strings.ToUpper(k.Phrase.Words()), 1),
+		"a word less":       text[:strings.LastIndex(text, " ")] + "\n",
+		"no words":          text[:strings.Index(text, "words")],
+		"the other version": strings.Replace(text, "key 2", "key 1", 1),
+	} {
+		_, err := Parse([]byte(bad))
+		if !errors.Is(err, keys.ErrKey) {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+			continue
+		}
+		for _, word := range strings.Fields(k.Phrase.Words()) {
+			if slices.Contains(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == ' ' || r == '"' }), word) && len(word) > 5 {
+				t.Errorf("%s: the error tells the word %q: %v", name, word, err)
+			}
+		}
+	}
+	if _, err := Parse([]byte(text)); err != nil { // control
+		t.Error(err)
+	}
+}
+
+func TestAKeyPrintsAsItsAccount(t *testing.T) {
+	k := wordKey(t, keys.Mainnet, keys.P2WPKH)
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "key", k)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%d"} {
+		fmt.Fprintf(&log, verb+" "+verb+"\n", k, []Key{k})
+	}
+	word, _, _ := strings.Cut(k.Phrase.Words(), " ")
+	if strings.Contains(log.String(), word) || strings.Contains(log.String(), k.Secret.WIF(keys.Mainnet)) || !strings.Contains(log.String(), k.Account.String()) {
+		t.Error(log.String())
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(testKey(f).Append(nil))
+	f.Add(wordKey(f, keys.Regtest, keys.P2SHP2WPKH).Append(nil))
 	f.Add([]byte("decenter-key 1\nnetwork regtest\naccount x\nsecret y\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		k, err := Parse(text)
