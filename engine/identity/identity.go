@@ -9,24 +9,22 @@
 package identity
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"decenter/keys"
 )
 
 // Identity is a satellite's key. It does not change while the program runs.
@@ -61,7 +59,13 @@ func LoadOrCreate(dir string) (*Identity, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s holds a %T: a satellite's key is ed25519", path, raw)
 	}
-	return fromKey(*key)
+	id, err := fromKey(*key)
+	if err != nil {
+		return nil, err
+	}
+	// The key is what counts; a folder that is full or read-only keeps no satellite from starting.
+	_ = id.publish(dir)
+	return id, nil
 }
 
 func create(dir, path string) (*Identity, error) {
@@ -78,9 +82,6 @@ func create(dir, path string) (*Identity, error) {
 		return nil, fmt.Errorf("make the satellite's key: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "satellite.pub"), ssh.MarshalAuthorizedKey(id.signer.PublicKey()), 0o644); err != nil {
 		return nil, err
 	}
 	// The private key is linked into place last and only if nobody else did: two engines started at once on
@@ -103,7 +104,27 @@ func create(dir, path string) (*Identity, error) {
 		}
 		return nil, err
 	}
+	_ = id.publish(dir) // is tried again at the next start
 	return id, nil
+}
+
+// publish writes satellite.pub where it is missing or tells of another key. It is written from the key that is in
+// place, never before it, so that whoever loses the race of two first starts leaves no key of its own behind.
+func (i *Identity) publish(dir string) error {
+	path, want := filepath.Join(dir, "satellite.pub"), ssh.MarshalAuthorizedKey(i.signer.PublicKey())
+	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, want) {
+		return nil
+	}
+	tmp, err := os.CreateTemp(dir, "satellite.pub.*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(want)
+	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
 }
 
 func fromKey(key ed25519.PrivateKey) (*Identity, error) {
@@ -117,15 +138,23 @@ func fromKey(key ed25519.PrivateKey) (*Identity, error) {
 // Signer is the key as an SSH host key.
 func (i *Identity) Signer() ssh.Signer { return i.signer }
 
+// Key is the key as a crypto.Signer, for what a satellite signs apart from SSH and TLS.
+func (i *Identity) Key() crypto.Signer { return i.key }
+
 // Fingerprint is the satellite's id.
 func (i *Identity) Fingerprint() string { return ssh.FingerprintSHA256(i.signer.PublicKey()) }
 
-// MAC is the satellite's address on the fabric: 46 bits of the key's SHA-256 under the prefix bits of a locally
-// administered unicast address (IEEE 802 clause 8.4), with low nibble 0110 in the first octet, so that it never has the form of
-// an interstellar MAC (0010).
+// MAC is the satellite's address on the fabric: MACOf its key.
 func (i *Identity) MAC() net.HardwareAddr {
-	sum := sha256.Sum256(i.signer.PublicKey().Marshal())
-	mac := net.HardwareAddr(sum[:6])
+	return MACOf(keys.Fingerprint(sha256.Sum256(i.signer.PublicKey().Marshal())))
+}
+
+// MACOf is the address on the fabric of the satellite with a key: the first 48 bits of the key's SHA-256, which is its
+// fingerprint, with low nibble 0110 in the first octet: locally administered and unicast (IEEE 802 clause 8.4), and
+// never of the form of an interstellar MAC (0010). 44 bits of the key are left:
+// enough to find an admitted satellite by, and no proof of anything.
+func MACOf(fingerprint keys.Fingerprint) net.HardwareAddr {
+	mac := net.HardwareAddr(bytes.Clone(fingerprint[:6]))
 	mac[0] = mac[0]&0xf0 | 0x06
 	return mac
 }
@@ -133,67 +162,4 @@ func (i *Identity) MAC() net.HardwareAddr {
 // LinkLocal is the IPv6 link-local address (RFC 4291 appendix A, modified EUI-64) that belongs to a MAC.
 func LinkLocal(mac net.HardwareAddr) net.IP {
 	return net.IP{0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
-}
-
-// ErrNotAdmitted is a peer whose key is not one of the constellation's.
-var ErrNotAdmitted = errors.New("the satellite's key is not admitted")
-
-// TLS gives the configuration of both ends of a connection between satellites: TLS 1.3 (RFC 8446) with both
-// keys pinned. Names and dates in certificates mean nothing here; the key is all.
-func (i *Identity) TLS(admitted func(fingerprint string) bool) (*tls.Config, error) {
-	cert, err := i.certificate()
-	if err != nil {
-		return nil, err
-	}
-	verify := func(state tls.ConnectionState) error {
-		id, err := PeerID(state)
-		if err != nil {
-			return err
-		}
-		if !admitted(id) {
-			return fmt.Errorf("%s: %w", id, ErrNotAdmitted)
-		}
-		return nil
-	}
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS13,
-		Certificates:       []tls.Certificate{cert},
-		ClientAuth:         tls.RequireAnyClientCert,
-		InsecureSkipVerify: true, // replaced by VerifyConnection: the key itself is pinned
-		VerifyConnection:   verify,
-		// A resumed session would skip nothing here (VerifyConnection runs either way), but tickets outlive an ejection.
-		SessionTicketsDisabled: true,
-	}, nil
-}
-
-// PeerID gives the fingerprint of the key that the other end of a connection proved to hold.
-func PeerID(state tls.ConnectionState) (string, error) {
-	if len(state.PeerCertificates) != 1 {
-		return "", fmt.Errorf("the peer sent %d certificates: one is right", len(state.PeerCertificates))
-	}
-	key, ok := state.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
-	if !ok {
-		return "", fmt.Errorf("the peer's key is a %T: a satellite's is ed25519", state.PeerCertificates[0].PublicKey)
-	}
-	pub, err := ssh.NewPublicKey(key)
-	if err != nil {
-		return "", fmt.Errorf("the peer's key: %w", err)
-	}
-	return ssh.FingerprintSHA256(pub), nil
-}
-
-func (i *Identity) certificate() (tls.Certificate, error) {
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: i.Fingerprint()},
-		NotBefore:    time.Unix(0, 0),
-		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280 4.1.2.5: no expiry
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, i.key.Public(), crypto.Signer(i.key))
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("make the satellite's certificate: %w", err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: i.key}, nil
 }
