@@ -203,7 +203,7 @@ func TestMistypedWordsAreToldByTheirPlace(t *testing.T) {
 }
 
 func TestWordsAreNeverPrinted(t *testing.T) {
-	p, err := New(rand.Reader, DefaultCount)
+	p, err := Parse("legal winner thank year wave sausage worth useful legal winner thank yellow")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,8 +221,7 @@ func TestWordsAreNeverPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.Write(b)
-	first, _, _ := strings.Cut(p.Words(), " ")
-	for _, secret := range []string{first, hex.EncodeToString([]byte(first))} {
+	for _, secret := range []string{"sausage", hex.EncodeToString([]byte("sausage"))} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("%q is in %s", secret, &log)
 		}
