@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -44,9 +42,13 @@ type Config struct {
 	Port      int    // of gossip, UDP and TCP
 	RPCPort   int    // of requests, TCP
 	Snapshot  string // file of known members, read at the next start; empty: none
-	// Admitted tells whether a fingerprint is one of the constellation's; others are not listed.
+	// Admitted tells whether a fingerprint is one of the constellation's; others are not heard, nor listed. It must not wait.
 	Admitted func(id string) bool
-	Log      *slog.Logger
+	// Primary is the key that gossip is encrypted with, and Others are further ones that are understood (SetKeys).
+	// There is no gossip without encryption.
+	Primary []byte
+	Others  [][]byte
+	Log     *slog.Logger
 }
 
 // Member is another satellite, or this one.
@@ -60,9 +62,13 @@ type Member struct {
 
 // Radar is a satellite's membership in its constellation.
 type Radar struct {
-	cfg    Config
-	serf   *serf.Serf
-	events chan serf.Event
+	cfg     Config
+	serf    *serf.Serf
+	events  chan serf.Event
+	recheck chan struct{} // a token:  Admitted may say something else than before
+
+	ring   *memberlist.Keyring
+	ringMu sync.Mutex // held while the ring is changed; memberlist reads it under its own lock
 
 	mu      sync.Mutex
 	watcher map[chan struct{}]struct{} // told, without waiting, that members changed
@@ -70,7 +76,12 @@ type Radar struct {
 
 // New joins nobody yet: the satellite is a constellation of one.
 func New(cfg Config) (*Radar, error) {
-	r := &Radar{cfg: cfg, events: make(chan serf.Event, eventBacklog), watcher: map[chan struct{}]struct{}{}}
+	ring, err := newRing(cfg.Primary, cfg.Others)
+	if err != nil {
+		return nil, err
+	}
+	r := &Radar{cfg: cfg, events: make(chan serf.Event, eventBacklog), recheck: make(chan struct{}, 1), ring: ring,
+		watcher: map[chan struct{}]struct{}{}}
 	logger := slog.NewLogLogger(quiet{cfg.Log.Handler()}, slog.LevelDebug)
 	transport, err := newTransport(cfg, logger)
 	if err != nil {
@@ -78,6 +89,8 @@ func New(cfg Config) (*Radar, error) {
 	}
 	ml := memberlist.DefaultLANConfig()
 	ml.Transport = transport
+	ml.Keyring, ml.GossipVerifyIncoming, ml.GossipVerifyOutgoing = ring, true, true
+	ml.Alive = doorkeeper{r}
 	ml.BindPort, ml.AdvertisePort = cfg.Port, cfg.Port
 	ml.AdvertiseAddr = cfg.Advertise.WithZone("").String()
 	ml.GossipInterval, ml.ProbeInterval, ml.ProbeTimeout = gossipEvery, probeEvery, probeWait
@@ -96,7 +109,10 @@ func New(cfg Config) (*Radar, error) {
 	sc.ReconnectTimeout, sc.TombstoneTimeout = reapAfter, reapAfter
 	sc.ReconnectInterval = 5 * time.Second
 	sc.LeavePropagateDelay, sc.BroadcastTimeout = leaveWait, leaveWait
+	// The vote on who keeps a name that two claim would let members shut this satellite's radar down.
+	sc.EnableNameConflictResolution = false
 	sc.ValidateNodeNames = false // a fingerprint has characters that Serf's own names have not
+	transport.starting = func() { sc.MemberlistConfig = withoutKeys(ml) }
 	s, err := serf.Create(sc)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the radar: %w", err), transport.Shutdown())
@@ -107,6 +123,9 @@ func New(cfg Config) (*Radar, error) {
 
 // Run passes membership changes on until the context ends, then leaves the constellation.
 func (r *Radar) Run(ctx context.Context) error {
+	var rechecks sync.WaitGroup
+	rechecks.Go(func() { r.rechecks(ctx) })
+	defer rechecks.Wait()
 	defer r.stop()
 	for {
 		select {
@@ -225,55 +244,4 @@ func zoned(a netip.Addr, zone string) netip.Addr {
 		return a.WithZone(zone)
 	}
 	return a
-}
-
-// transport is memberlist's own, but for link-local addresses, which it cannot name a zone for.
-type transport struct {
-	*memberlist.NetTransport
-	advertise netip.Addr
-	port      int
-	zone      string
-}
-
-func newTransport(cfg Config, logger *log.Logger) (*transport, error) {
-	bind := cfg.Advertise.WithZone("").String()
-	if cfg.Advertise.IsLinkLocalUnicast() {
-		bind = "::" // memberlist cannot bind to an address with a zone
-	}
-	t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{bind}, BindPort: cfg.Port, Logger: logger})
-	if err != nil {
-		return nil, fmt.Errorf("listen for gossip: %w", err)
-	}
-	return &transport{NetTransport: t, advertise: cfg.Advertise.WithZone(""), port: cfg.Port, zone: cfg.Zone}, nil
-}
-
-func (t *transport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
-	return net.IP(t.advertise.AsSlice()), t.port, nil
-}
-
-func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
-	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
-}
-
-func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
-	a.Addr = t.withZone(a.Addr)
-	return t.NetTransport.WriteToAddress(b, a)
-}
-
-func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
-	return t.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
-}
-
-func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
-	a.Addr = t.withZone(a.Addr)
-	return t.NetTransport.DialAddressTimeout(a, timeout)
-}
-
-// withZone is the address with the zone where it needs one; what is no literal address is left to the resolver.
-func (t *transport) withZone(addr string) string {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return addr
-	}
-	return netip.AddrPortFrom(zoned(ap.Addr(), t.zone), ap.Port()).String()
 }

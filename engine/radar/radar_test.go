@@ -1,6 +1,7 @@
 package radar
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 func start(t *testing.T, ctx context.Context, name string, host byte, admitted func(string) bool) *Radar {
 	t.Helper()
 	r, err := New(Config{ID: "SHA256:" + name, Name: name, Version: "test", Port: 17717, RPCPort: 17718,
-		Advertise: netip.AddrFrom4([4]byte{127, 0, 9, host}), Admitted: admitted, Log: slog.New(slog.DiscardHandler)})
+		Advertise: netip.AddrFrom4([4]byte{127, 0, 9, host}), Admitted: admitted, Primary: testKey('k'), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,6 +26,9 @@ func start(t *testing.T, ctx context.Context, name string, host byte, admitted f
 	t.Cleanup(func() { <-done })
 	return r
 }
+
+// testKey is a gossip key of one letter.
+func testKey(letter byte) []byte { return bytes.Repeat([]byte{letter}, KeySize) }
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -78,8 +82,8 @@ func TestSatellitesThatAreNotAdmittedAreNotListed(t *testing.T) {
 	defer cancel()
 	a := start(t, ctx, "s4", 4, func(id string) bool { return id != "SHA256:stranger" })
 	b, stranger := start(t, ctx, "s5", 5, nil), start(t, ctx, "stranger", 6, nil)
-	for _, r := range []*Radar{b, stranger} {
-		if _, err := r.Join([]netip.Addr{a.cfg.Advertise}); err != nil {
+	for _, r := range []*Radar{a, stranger} {
+		if _, err := r.Join([]netip.Addr{b.cfg.Advertise}); err != nil {
 			t.Fatal(err)
 		}
 	}
