@@ -31,7 +31,7 @@ func compactHash(message string) []byte {
 	return chainhash.DoubleHashB(b.Bytes())
 }
 
-// signCompact makes a BIP-137 signature of a p2pkh account with a compressed key.
+// signCompact makes a BIP-137 signature with the header of a p2pkh account with a compressed key.
 func signCompact(k PrivateKey, message string) string {
 	return base64.StdEncoding.EncodeToString(ecdsa.SignCompact(k.key, compactHash(message), true))
 }
@@ -39,6 +39,9 @@ func signCompact(k PrivateKey, message string) string {
 // verifyCompact judges a BIP-137 signature, already out of its base64. Of the header only the recovery bits
 // count. A p2pkh account may be one of an uncompressed key; witness programs never are (BIP-143).
 func verifyCompact(account Address, message string, raw []byte) error {
+	if account.kind == P2TR {
+		return &Error{ErrSignature, "p2tr accounts have no BIP-137 signatures", "sign in the form of BIP-322"}
+	}
 	header := raw[0]
 	if header < minHeader || header > maxHeader {
 		return refuse("the signature's header is %d, not one of %d to %d", header, minHeader, maxHeader)
@@ -49,7 +52,7 @@ func verifyCompact(account Address, message string, raw []byte) error {
 	if err != nil {
 		return refuse("the signature is not one of any key")
 	}
-	if bytes.Equal(btcutil.Hash160(key.SerializeCompressed()), account.hash()) {
+	if accountOf(account.network, account.kind, key) == account {
 		return nil
 	}
 	if account.kind == P2PKH && bytes.Equal(btcutil.Hash160(key.SerializeUncompressed()), account.hash()) {

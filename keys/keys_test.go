@@ -14,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/btcutil/base58"
 	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
 )
 
 // testKey gives the same key for the same seed.
@@ -116,7 +117,7 @@ func TestBrokenDiceMakeNoKey(t *testing.T) {
 // A signature binds account, message and key; each alone, changed, breaks it.
 func TestSignThenVerify(t *testing.T) {
 	k, other := testKey(t, 4), testKey(t, 5)
-	for _, kind := range []Kind{P2PKH, P2WPKH} {
+	for _, kind := range Kinds() {
 		a := k.Address(Mainnet, kind)
 		for _, message := range []string{"", "Hello World", strings.Repeat("long ", 1000)} {
 			sig, err := k.Sign(a, message)
@@ -148,30 +149,44 @@ func TestSignThenVerify(t *testing.T) {
 // The script engine alone accepts every sighash; our rule is what refuses them.
 func TestOnlySighashAll(t *testing.T) {
 	k := testKey(t, 6)
-	a := k.Address(Mainnet, P2WPKH)
+	for _, kind := range Kinds() {
+		checkSighash(t, k, k.Address(Mainnet, kind))
+	}
+}
+
+func checkSighash(t *testing.T, k PrivateKey, a Address) {
+	t.Helper()
 	for _, how := range []txscript.SigHashType{txscript.SigHashNone, txscript.SigHashSingle, txscript.SigHashAll | txscript.SigHashAnyOneCanPay} {
-		sig, err := signSimpleAs(k, a, "pay", how)
+		sig, err := signFull(k, a, "pay", how)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := Verify(a, "pay", sig); err == nil || !strings.Contains(err.Error(), "sighash") {
-			t.Errorf("sighash %#x: got %v, want a refusal", how, err)
+			t.Errorf("%s, sighash %#x: got %v, want a refusal", a.kind, how, err)
 		}
-		if err := engineAlone(k, a, "pay", how); err != nil {
-			t.Errorf("control: the engine alone refuses sighash %#x (%v), so this test shows nothing", how, err)
+		if a.kind != P2PKH {
+			if sig, err = signSimple(k, a, "pay", how); err != nil {
+				t.Fatal(err)
+			}
+			if err := Verify(a, "pay", sig); err == nil || !strings.Contains(err.Error(), "sighash") {
+				t.Errorf("%s, simple, sighash %#x: got %v, want a refusal", a.kind, how, err)
+			}
+		}
+		tx, err := signTransaction(k, a, "pay", how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script, _ := a.script()
+		if err := engineAlone(script, tx); err != nil {
+			t.Errorf("control: the engine alone refuses %s, sighash %#x (%v), so this test shows nothing", a.kind, how, err)
 		}
 	}
 }
 
-func engineAlone(k PrivateKey, a Address, message string, how txscript.SigHashType) error {
-	tx, script, hashes, err := virtualSpend(a, message)
-	if err != nil {
-		return err
-	}
-	if tx.TxIn[0].Witness, err = txscript.WitnessSignature(tx, hashes, 0, 0, script, how, k.key, true); err != nil {
-		return err
-	}
-	e, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil, hashes, 0, txscript.NewCannedPrevOutputFetcher(script, 0))
+// engineAlone judges without our rules, so that a test can show what they add.
+func engineAlone(script []byte, tx *wire.MsgTx) error {
+	hashes := txscript.NewTxSigHashes(tx, spent(script))
+	e, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil, hashes, 0, spent(script))
 	if err != nil {
 		return err
 	}
@@ -239,7 +254,7 @@ func TestTheHeadersClaimIsIgnored(t *testing.T) {
 	k := testKey(t, 8)
 	raw := ecdsa.SignCompact(k.key, compactHash("m"), true)
 	id := (raw[0] - minHeader) % 4
-	for _, kind := range []Kind{P2PKH, P2WPKH} {
+	for _, kind := range []Kind{P2PKH, P2SHP2WPKH, P2WPKH} {
 		for _, base := range []byte{27, 31, 35, 39} {
 			raw[0] = base + id
 			sig := base64.StdEncoding.EncodeToString(raw)

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -48,7 +49,7 @@ func ParseWIF(network Network, text string) (PrivateKey, error) {
 	}
 	// DecodeWIF takes the scalar modulo the group's order; a key has one spelling only.
 	k := PrivateKey{key: w.PrivKey}
-	if w.PrivKey.Key.IsZero() || k.WIF(network) != text {
+	if w.PrivKey.Key.IsZero() || subtle.ConstantTimeCompare([]byte(k.WIF(network)), []byte(text)) == 0 {
 		return PrivateKey{}, &Error{ErrKey, "this private key is out of the curve's range", ""}
 	}
 	return k, nil
