@@ -33,7 +33,7 @@ func (c constellation) at(m radar.Member) (api.Service, error) {
 	if m.ID == c.e.cfg.ID {
 		return c.local(), nil
 	}
-	return c.e.peers.at(m, c.caller.Account)
+	return c.e.peers.at(m, c.caller.Proof)
 }
 
 // askAll puts a question to every live satellite, this one included. Who cannot be reached, or can only tell of its

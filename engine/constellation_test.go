@@ -37,7 +37,7 @@ type sat struct {
 	serve func() (stop func()) // answers the others until stopped
 }
 
-func (s *sat) open() api.Service { return s.Open(me) }
+func (s *sat) open() api.Service { return s.Open(meAt(s.id)) }
 
 var lastHost atomic.Uint32
 
@@ -50,7 +50,7 @@ func satellite(t *testing.T, name string) *sat {
 	}
 	s := &sat{world: newWorld(), id: id, addr: netip.AddrFrom4([4]byte{127, 0, 42, byte(lastHost.Add(1))})}
 	s.radar, err = radar.New(radar.Config{ID: id.Fingerprint(), Name: name, Version: "test", Advertise: s.addr, Port: testPort,
-		RPCPort: testPort + 1, Log: slog.New(slog.DiscardHandler)})
+		RPCPort: testPort + 1, Primary: make([]byte, radar.KeySize), Admitted: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,8 @@ func (s *sat) live(t *testing.T) *sat {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	s.Engine, err = New(Config{Name: s.radar.Self().Name, ID: s.id.Fingerprint(), Version: "test", Guests: fakeGuests{s.world, make(chan virt.Event)},
+	proofs := proofsOf(t, s.id)
+	s.Engine, err = New(Config{Proofs: proofs, Name: s.radar.Self().Name, ID: s.id.Fingerprint(), Version: "test", Guests: fakeGuests{s.world, make(chan virt.Event)},
 		Volumes: fakeVolumes{s.world}, Fabric: fakeFabric{s.world}, Radar: s.radar, Journal: j, Accel: func() virt.Accel { return virt.TCG },
 		PeerTLS: func(id string) (*tls.Config, error) { return s.id.TLS(func(have string) bool { return have == id }) },
 		Now:     time.Now, Log: slog.New(slog.DiscardHandler)})
@@ -115,7 +116,7 @@ func (s *sat) lying(t *testing.T, as api.Service) {
 	l := tls.NewListener(s.listen(t), config)
 	background(t, s.radar.Run)
 	background(t, func(ctx context.Context) error {
-		return serve(ctx, rpc.NewServer(rpc.NewHandler(func(string) (api.Service, error) { return as, nil })), l)
+		return serve(ctx, rpc.NewServer(rpc.NewHandler(as)), l)
 	})
 }
 

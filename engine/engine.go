@@ -66,8 +66,10 @@ type Config struct {
 	Accel func() virt.Accel
 	// PeerTLS pins a connection to one satellite's key.
 	PeerTLS func(id string) (*tls.Config, error)
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Proofs is what callers are shown to be by; nil: this satellite asks no other, and answers none.
+	Proofs *Proofs
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Times and bounds of the engine.

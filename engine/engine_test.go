@@ -16,7 +16,7 @@ import (
 	"decenter/virt"
 )
 
-var me = api.Caller{Account: "bc1qme", Via: "ssh"}
+var me = api.Caller{Account: myAddress.String(), Via: "ssh"}
 
 // follow waits for the end of a job.
 func follow(t *testing.T, s api.Service, job api.Job, err error) api.Job {

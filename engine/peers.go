@@ -4,15 +4,19 @@ import (
 	"crypto/tls"
 	"net/netip"
 	"sync"
+	"time"
 
 	"decenter/engine/api"
 	"decenter/engine/radar"
 	"decenter/engine/rpc"
+	"decenter/keys"
 )
 
 // peers keeps one connection to each satellite that was talked to. A satellite whose address changed gets a new one.
 type peers struct {
 	config func(id string) (*tls.Config, error)
+	proofs *Proofs
+	now    func() time.Time
 
 	mu   sync.Mutex
 	open map[string]peer // by id; at most as many as the radar has members
@@ -23,10 +27,19 @@ type peer struct {
 	client *rpc.Client
 }
 
-func newPeers(cfg Config) *peers { return &peers{config: cfg.PeerTLS, open: map[string]peer{}} }
+func newPeers(cfg Config) *peers {
+	return &peers{config: cfg.PeerTLS, proofs: cfg.Proofs, now: cfg.Now, open: map[string]peer{}}
+}
 
-// at gives another satellite's local view for an account, as far as it may be believed.
-func (p *peers) at(m radar.Member, account string) (api.Service, error) {
+// at gives another satellite's local view for a caller, as far as it may be believed.
+func (p *peers) at(m radar.Member, caller api.Proof) (api.Service, error) {
+	if p.proofs == nil {
+		return nil, errAlone
+	}
+	to, err := keys.ParseFingerprint(m.ID)
+	if err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	have, ok := p.open[m.ID]
@@ -41,7 +54,7 @@ func (p *peers) at(m radar.Member, account string) (api.Service, error) {
 		have = peer{m.Addr, rpc.DialTLS(m.Addr.String(), config)}
 		p.open[m.ID] = have
 	}
-	return heard{have.client.For(account), m}, nil
+	return heard{have.client.For(asker{p.proofs.Signer, caller, to, p.now}), m}, nil
 }
 
 func (p *peers) close() {

@@ -76,21 +76,13 @@ func peerUID(c *net.UnixConn) (uid uint32, err error) {
 // ServeLocal answers the machine's own users on a listener of ListenUnix until ctx ends.
 func (e *Engine) ServeLocal(ctx context.Context, l net.Listener) error {
 	s := e.Open(api.Caller{Account: api.AccountLocal, Via: "socket"})
-	return serve(ctx, rpc.NewServer(rpc.NewHandler(func(string) (api.Service, error) { return s, nil })), l)
+	return serve(ctx, rpc.NewServer(rpc.NewHandler(s)), l)
 }
 
-// ServePeers answers other satellites until ctx ends. config has checked their keys, so they may say for whom they
-// ask; what they are told is this satellite's part alone.
+// ServePeers answers other satellites until ctx ends. config checks their keys, and each request has to show for whom it
+// is; what they are told is this satellite's part alone.
 func (e *Engine) ServePeers(ctx context.Context, l net.Listener, config *tls.Config) error {
-	config = config.Clone()
-	config.NextProtos = []string{"h2"}
-	h := rpc.NewHandler(func(account string) (api.Service, error) {
-		if account == "" {
-			return nil, &api.Error{Code: api.CodeDenied, Message: "a satellite's request names no account"}
-		}
-		return e.Local(api.Caller{Account: account, Via: "peer"}), nil
-	})
-	return serve(ctx, rpc.NewServer(h), tls.NewListener(l, config))
+	return serve(ctx, rpc.NewServer(rpc.NewPeerHandler(e.authenticate)), rpc.NewTLSListener(l, config, rpc.PeerLimits()))
 }
 
 // ServeMetrics answers Prometheus until ctx ends.

@@ -86,6 +86,16 @@ func (v *Verifier) take(asking keys.Fingerprint, h header, now time.Time) error 
 	return v.nonces.take(asking, h.nonce, t, v.without)
 }
 
+// Still tells what became wrong with a proof that Verify gave, while what was asked for goes on.
+func (v *Verifier) Still(p api.Proof, from ed25519.PublicKey, r Revocations, now time.Time) error {
+	asking, err := FingerprintOf(from)
+	if err != nil {
+		return denied(err.Error(), "a satellite's key is ed25519")
+	}
+	_, err = v.judge.Check(p, asking, r, now)
+	return err
+}
+
 // Skews gives, for each satellite that asked lately, its clock less this one's when it last asked, the way of the request
 // included. It tells those too whose requests were refused for it.
 func (v *Verifier) Skews() map[keys.Fingerprint]time.Duration {

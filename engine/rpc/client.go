@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -16,9 +17,9 @@ import (
 
 // Client is a Service in another process.
 type Client struct {
-	http    *http.Client
-	base    string
-	account string
+	http      *http.Client
+	transport *http.Transport
+	base      string
 }
 
 var _ api.Service = (*Client)(nil)
@@ -30,38 +31,46 @@ func DialUnix(path string) *Client {
 	p := new(http.Protocols)
 	p.SetUnencryptedHTTP2(true)
 	d := net.Dialer{Timeout: dialWait}
-	return &Client{base: "http://engine", http: &http.Client{Transport: &http.Transport{
+	return newClient("http://engine", &http.Transport{
 		Protocols: p, HTTP2: http2(),
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
-	}}}
+	}, nil)
 }
 
-// DialTLS gives the engine of another satellite at address:port. The configuration pins its key.
+// DialTLS gives the engine of another satellite at address:port. The configuration pins its key. Only what For gives
+// of it is answered.
 func DialTLS(addr string, config *tls.Config) *Client {
 	p := new(http.Protocols)
 	p.SetHTTP2(true)
 	d := net.Dialer{Timeout: dialWait}
-	return &Client{base: "https://satellite", http: &http.Client{Transport: &http.Transport{
+	return newClient("https://satellite", &http.Transport{
 		Protocols: p, HTTP2: http2(), TLSClientConfig: config, TLSHandshakeTimeout: dialWait, IdleConnTimeout: 5 * time.Minute,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) },
-	}}}
+	}, nil)
 }
 
-// For gives the same connection for an account.
-func (c *Client) For(account string) *Client {
-	return &Client{http: c.http, base: c.base, account: account}
+func newClient(base string, t *http.Transport, a Asker) *Client {
+	c := &Client{base: base, transport: t, http: &http.Client{Transport: t,
+		// No engine redirects; one that is broken shall not have other requests signed than were meant.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	if a != nil {
+		c.http.Transport = signing{t, a}
+	}
+	return c
 }
+
+// For gives the same connection for who signs its requests. Close of either is Close of both.
+func (c *Client) For(a Asker) *Client { return newClient(c.base, c.transport, a) }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 func clientOptions() []connect.ClientOption {
-	return []connect.ClientOption{connect.WithCodec(codec{}), connect.WithReadMaxBytes(MaxMessage)}
+	return []connect.ClientOption{connect.WithCodec(codec{maxReply}), connect.WithReadMaxBytes(MaxMessage)}
 }
 
 func call[Req, Res any](ctx context.Context, c *Client, method string, r Req) (Res, error) {
 	req := connect.NewRequest(&r)
-	setAccount(req.Header(), c.account)
 	res, err := connect.NewClient[Req, Res](c.http, c.base+service+method, clientOptions()...).CallUnary(ctx, req)
 	if err != nil {
 		var zero Res
@@ -145,7 +154,6 @@ func (c *Client) Events(ctx context.Context, r api.EventsRequest, fn func(api.Ev
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req := connect.NewRequest(&r)
-	setAccount(req.Header(), c.account)
 	s, err := connect.NewClient[api.EventsRequest, api.Event](c.http, c.base+service+"Events", clientOptions()...).CallServerStream(ctx, req)
 	if err != nil {
 		return fromWire(err)
@@ -166,9 +174,9 @@ func (c *Client) Events(ctx context.Context, r api.EventsRequest, fn func(api.Ev
 func (c *Client) Console(ctx context.Context, name string) (io.ReadWriteCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	b := connect.NewClient[chunk, chunk](c.http, c.base+service+"Console", clientOptions()...).CallBidiStream(ctx)
-	setAccount(b.RequestHeader(), c.account)
+	b.RequestHeader().Set(objectHeader, url.PathEscape(name))
 	con := &console{stream: b, cancel: cancel}
-	if err := b.Send(&chunk{Open: name}); err != nil {
+	if err := b.Send(nil); err != nil {
 		// The reason, if the other end gave one, comes with the reply.
 		if _, why := b.Receive(); why != nil {
 			err = why

@@ -5,12 +5,27 @@
 //	POST /decenter.v1.Constellation/METHOD
 //	Content-Type: application/json           (unary)
 //	              application/connect+json   (Events: server stream; Console: both ways)
-//	Decenter-Account: the account asked for  (between satellites only)
+//	Decenter-Proof: who asks                 (between satellites only: package engine/proof)
+//	Decenter-Object: the VM's name or id     (Console only; percent-encoded)
 //
-// An *api.Error travels whole in the trailer Decenter-Error, as percent-encoded JSON beside Connect's own code, so
-// that hint and column reach the person who typed. A request is at most MaxRequest bytes, a reply MaxMessage.
+// An *api.Error travels whole in the header or trailer Decenter-Error, as percent-encoded JSON beside Connect's own code, so
+// that hint and column reach the person who typed.
 //
-// Console's messages are chunks of bytes, at most 32 KiB each, the first from the client an opening with the VM's name.
+// # Who asks
+//
+// The unix socket is root's, and its handler serves one Service. Between satellites each request, stream or not, is signed
+// (Asker) over its method and the SHA-256 of its body as it is on the wire, and authenticated (Authenticate) before any of
+// the body is decoded. Console is authenticated before its body comes: what is signed in its place is the empty body, and
+// the method "Console" followed by a blank and the object. A stream is looked at again every few seconds, and
+// ended when its session is.
+//
+// # Bounds
+//
+// A request is at most MaxRequest bytes and a reply MaxMessage. JSON of a few bytes decodes to a struct of hundreds, so
+// the objects and array elements of a message are counted before it is decoded, too: see budget. Connections whose TLS
+// handshake is under way are bounded for each address, and all together: see NewTLSListener.
+//
+// Console's messages are chunks of bytes, at most 32 KiB each. The first from the server is empty: the line is open.
 package rpc
 
 import (
@@ -18,7 +33,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"syscall"
 
@@ -28,16 +42,19 @@ import (
 )
 
 // The bounds of one message, in bytes: a reply may be a whole satellite's things, a request is what somebody typed.
+// api.MaxItems VMs with two disks, two network cards and eight addresses each take 12 MiB; api.MaxStatements 10 MiB.
 const (
-	MaxMessage = 32 << 20
+	MaxMessage = 16 << 20
 	MaxRequest = 256 << 10
 )
 
 const (
-	service       = "/decenter.v1.Constellation/"
-	accountHeader = "Decenter-Account"
-	errorHeader   = "Decenter-Error"
-	chunkSize     = 32 << 10
+	service      = "/decenter.v1.Constellation/"
+	proofHeader  = "Decenter-Proof"
+	objectHeader = "Decenter-Object"
+	errorHeader  = "Decenter-Error"
+	chunkSize    = 32 << 10
+	maxObject    = 256 // bytes of a VM's name or id
 )
 
 // none is the request of a method without one, and the reply likewise.
@@ -48,18 +65,8 @@ type ref struct {
 }
 
 type chunk struct {
-	Open string `json:"open,omitempty"` // the VM, in the client's first chunk
 	Data []byte `json:"data,omitempty"`
 }
-
-// codec is JSON of the standard library in place of protobuf's.
-type codec struct{}
-
-func (codec) Name() string                        { return "json" }
-func (codec) Marshal(v any) ([]byte, error)       { return json.Marshal(v) }
-func (codec) Unmarshal(b []byte, v any) error     { return json.Unmarshal(b, v) }
-func (codec) IsBinary() bool                      { return false }
-func (codec) MarshalStable(v any) ([]byte, error) { return json.Marshal(v) }
 
 var codes = map[api.Code]connect.Code{
 	api.CodeInvalid:     connect.CodeInvalidArgument,
@@ -106,6 +113,9 @@ func fromWire(err error) error {
 	if !errors.As(err, &c) {
 		return err
 	}
+	if own := (*api.Error)(nil); errors.As(err, &own) { // ours, from before the request was sent
+		return own
+	}
 	if text, bad := url.PathUnescape(c.Meta().Get(errorHeader)); bad == nil && text != "" {
 		e := &api.Error{}
 		if json.Unmarshal([]byte(text), e) == nil && e.Message != "" {
@@ -125,10 +135,4 @@ func fromWire(err error) error {
 		return &api.Error{Code: api.CodeUnavailable, Message: "the satellite that was asked went away before it answered", Hint: "`jobs` tells whether it began"}
 	}
 	return &api.Error{Code: code, Message: c.Message()}
-}
-
-func setAccount(h http.Header, account string) {
-	if account != "" {
-		h.Set(accountHeader, account)
-	}
 }

@@ -3,7 +3,6 @@ package rpc
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,7 @@ func overUnix(t *testing.T) (*apitest.Constellation, *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewServer(NewHandler(func(string) (api.Service, error) { return c, nil }))
+	s := NewServer(NewHandler(c))
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { _ = s.Close() })
 	client := DialUnix(path)
@@ -132,49 +131,6 @@ func TestConsoleCarriesBytesBothWays(t *testing.T) {
 		if _, err := con.Read(buf); err != nil {
 			break
 		}
-	}
-}
-
-// TestPeersNameTheirCaller runs the way between satellites: TLS with both keys pinned, and an account.
-func TestPeersNameTheirCaller(t *testing.T) {
-	server, client := newID(t), newID(t)
-	c := apitest.New()
-	t.Cleanup(c.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	accounts := make(chan string, 10)
-	sc, err := server.TLS(func(id string) bool { return id == client.Fingerprint() })
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc.NextProtos = []string{"h2"}
-	s := NewServer(NewHandler(func(account string) (api.Service, error) { accounts <- account; return c, nil }))
-	go func() { _ = s.Serve(tls.NewListener(l, sc)) }()
-	t.Cleanup(func() { _ = s.Close() })
-	hello := func(from *identity.Identity, expect string) error {
-		cc, err := from.TLS(func(id string) bool { return id == expect })
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = DialTLS(l.Addr().String(), cc).For("bc1qalice").Hello(t.Context())
-		return err
-	}
-	if err := hello(client, server.Fingerprint()); err != nil {
-		t.Fatal(err)
-	}
-	if a := <-accounts; a != "bc1qalice" {
-		t.Errorf("the account became %q", a)
-	}
-	if err := hello(client, client.Fingerprint()); api.CodeOf(err) != api.CodeUnavailable {
-		t.Errorf("a satellite with another key answered: %v", err)
-	}
-	if err := hello(newID(t), server.Fingerprint()); api.CodeOf(err) != api.CodeUnavailable {
-		t.Errorf("a stranger was answered: %v", err)
-	}
-	if len(accounts) != 0 {
-		t.Error("a refused request reached the service")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"connectrpc.com/connect"
@@ -12,99 +13,94 @@ import (
 	"decenter/engine/api"
 )
 
-// Open gives the service as one account sees it. account is what the client's header says: only a listener
-// whose clients were authenticated may believe it.
-type Open func(account string) (api.Service, error)
+// methods gives, for each method, its handler for one caller's service. Handlers are made anew for each request of another
+// satellite: which service it may use then stands in no context that something could put another one into.
+func methods() map[string]func(api.Service) http.Handler {
+	return map[string]func(api.Service) http.Handler{
+		"Hello":  unary("Hello", func(s api.Service, ctx context.Context, _ none) (api.Hello, error) { return s.Hello(ctx) }),
+		"Search": unary("Search", api.Service.Search),
+		"VM":     unary("VM", func(s api.Service, ctx context.Context, r ref) (api.VM, error) { return s.VM(ctx, r.Ref) }),
+		"Create": unary("Create", api.Service.Create), "Control": unary("Control", api.Service.Control),
+		"Delete": unary("Delete", api.Service.Delete), "Jobs": unary("Jobs", api.Service.Jobs),
+		"Cancel": unary("Cancel", func(s api.Service, ctx context.Context, r ref) (api.Job, error) { return s.Cancel(ctx, r.Ref) }),
+		"Satellites": unary("Satellites", func(s api.Service, ctx context.Context, _ none) (api.SatellitesReply, error) {
+			return s.Satellites(ctx)
+		}),
+		"Tree":    unary("Tree", func(s api.Service, ctx context.Context, _ none) (api.Tree, error) { return s.Tree(ctx) }),
+		"Trust":   unary("Trust", func(s api.Service, ctx context.Context, _ none) (api.TrustReply, error) { return s.Trust(ctx) }),
+		"Propose": unary("Propose", api.Service.Propose), "Declare": unary("Declare", api.Service.Declare),
+		"Audit": unary("Audit", api.Service.Audit), "Events": events, "Console": consoles,
+	}
+}
 
-// NewHandler serves the api over HTTP.
-func NewHandler(open Open) http.Handler {
+// NewHandler serves the api over HTTP to whoever can connect, as one caller's service.
+func NewHandler(s api.Service) http.Handler {
 	mux := http.NewServeMux()
-	unary(mux, open, "Hello", func(ctx context.Context, s api.Service, _ *none) (api.Hello, error) { return s.Hello(ctx) })
-	unary(mux, open, "Search", func(ctx context.Context, s api.Service, q *api.Query) (api.SearchReply, error) {
-		return s.Search(ctx, *q)
-	})
-	unary(mux, open, "VM", func(ctx context.Context, s api.Service, r *ref) (api.VM, error) { return s.VM(ctx, r.Ref) })
-	unary(mux, open, "Create", func(ctx context.Context, s api.Service, r *api.CreateRequest) (api.Job, error) {
-		return s.Create(ctx, *r)
-	})
-	unary(mux, open, "Control", func(ctx context.Context, s api.Service, r *api.ControlRequest) (api.Job, error) {
-		return s.Control(ctx, *r)
-	})
-	unary(mux, open, "Delete", func(ctx context.Context, s api.Service, r *api.DeleteRequest) (api.Job, error) {
-		return s.Delete(ctx, *r)
-	})
-	unary(mux, open, "Jobs", func(ctx context.Context, s api.Service, r *api.JobsRequest) (api.JobsReply, error) {
-		return s.Jobs(ctx, *r)
-	})
-	unary(mux, open, "Cancel", func(ctx context.Context, s api.Service, r *ref) (api.Job, error) { return s.Cancel(ctx, r.Ref) })
-	unary(mux, open, "Satellites", func(ctx context.Context, s api.Service, _ *none) (api.SatellitesReply, error) {
-		return s.Satellites(ctx)
-	})
-	unary(mux, open, "Tree", func(ctx context.Context, s api.Service, _ *none) (api.Tree, error) { return s.Tree(ctx) })
-	unary(mux, open, "Trust", func(ctx context.Context, s api.Service, _ *none) (api.TrustReply, error) { return s.Trust(ctx) })
-	unary(mux, open, "Propose", func(ctx context.Context, s api.Service, r *api.ProposeRequest) (api.Proposal, error) {
-		return s.Propose(ctx, *r)
-	})
-	unary(mux, open, "Declare", func(ctx context.Context, s api.Service, r *api.Signed) (api.Statement, error) {
-		return s.Declare(ctx, *r)
-	})
-	unary(mux, open, "Audit", func(ctx context.Context, s api.Service, r *api.AuditRequest) (api.AuditReply, error) {
-		return s.Audit(ctx, *r)
-	})
-	mux.Handle(service+"Events", connect.NewServerStreamHandler(service+"Events",
-		func(ctx context.Context, r *connect.Request[api.EventsRequest], out *connect.ServerStream[api.Event]) error {
-			s, err := open(r.Header().Get(accountHeader))
+	for method, of := range methods() {
+		mux.Handle(service+method, of(s))
+	}
+	return mux
+}
+
+func options() []connect.HandlerOption {
+	return []connect.HandlerOption{connect.WithCodec(codec{maxAsked}), connect.WithReadMaxBytes(MaxRequest)}
+}
+
+func unary[Req, Res any](method string, do func(api.Service, context.Context, Req) (Res, error)) func(api.Service) http.Handler {
+	return func(s api.Service) http.Handler {
+		return connect.NewUnaryHandler(service+method, func(ctx context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
+			out, err := do(s, ctx, *r.Msg)
 			if err != nil {
-				return toWire(ctx, err)
+				return nil, toWire(ctx, err)
 			}
+			return connect.NewResponse(&out), nil
+		}, options()...)
+	}
+}
+
+func events(s api.Service) http.Handler {
+	return connect.NewServerStreamHandler(service+"Events",
+		func(ctx context.Context, r *connect.Request[api.EventsRequest], out *connect.ServerStream[api.Event]) error {
 			// The headers tell the client that the subscription stands, before anything happens.
 			if err := out.Send(nil); err != nil {
 				return err
 			}
 			return toWire(ctx, s.Events(ctx, *r.Msg, func(e api.Event) error { return out.Send(&e) }))
-		}, options()...))
-	mux.Handle(service+"Console", connect.NewBidiStreamHandler(service+"Console",
+		}, options()...)
+}
+
+func consoles(s api.Service) http.Handler {
+	return connect.NewBidiStreamHandler(service+"Console",
 		func(ctx context.Context, b *connect.BidiStream[chunk, chunk]) error {
-			return toWire(ctx, serveConsole(ctx, open, b))
-		}, options()...))
-	return mux
+			return toWire(ctx, serveConsole(ctx, s, b))
+		}, options()...)
 }
 
-func options() []connect.HandlerOption {
-	return []connect.HandlerOption{connect.WithCodec(codec{}), connect.WithReadMaxBytes(MaxRequest)}
-}
-
-func unary[Req, Res any](mux *http.ServeMux, open Open, method string, do func(context.Context, api.Service, *Req) (Res, error)) {
-	mux.Handle(service+method, connect.NewUnaryHandler(service+method,
-		func(ctx context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
-			s, err := open(r.Header().Get(accountHeader))
-			if err != nil {
-				return nil, toWire(ctx, err)
-			}
-			out, err := do(ctx, s, r.Msg)
-			if err != nil {
-				return nil, toWire(ctx, err)
-			}
-			return connect.NewResponse(&out), nil
-		}, options()...))
-}
-
-func serveConsole(ctx context.Context, open Open, b *connect.BidiStream[chunk, chunk]) error {
-	first, err := b.Receive()
-	if err != nil {
-		return err
+// objectOf reads the header of the object.
+func objectOf(h http.Header) (string, error) {
+	values := h.Values(objectHeader)
+	if len(values) == 1 {
+		if name, err := url.PathUnescape(values[0]); err == nil && name != "" && len(name) <= maxObject {
+			return name, nil
+		}
 	}
-	s, err := open(b.RequestHeader().Get(accountHeader))
+	return "", &api.Error{Code: api.CodeInvalid, Message: "the request does not say whose console to open", Hint: "give a VM's name or id"}
+}
+
+func serveConsole(ctx context.Context, s api.Service, b *connect.BidiStream[chunk, chunk]) error {
+	vm, err := objectOf(b.RequestHeader())
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	con, err := s.Console(ctx, first.Open)
+	con, err := s.Console(ctx, vm)
 	if err != nil {
 		return err
 	}
 	defer con.Close()
+	// A line whose session is over closes, whether or not the guest says anything.
+	defer context.AfterFunc(ctx, func() { con.Close() })()
 	// An empty chunk tells the client that the line is open.
 	if err := b.Send(&chunk{}); err != nil {
 		return err
@@ -140,6 +136,9 @@ func serveConsole(ctx context.Context, open Open, b *connect.BidiStream[chunk, c
 		case err := <-input:
 			return err
 		default:
+		}
+		if e := (*api.Error)(nil); errors.As(context.Cause(ctx), &e) {
+			return e
 		}
 		if errors.Is(err, io.EOF) || ctx.Err() != nil {
 			return nil
