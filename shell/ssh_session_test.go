@@ -29,7 +29,7 @@ func overSSH(t *testing.T, ctx context.Context, c *apitest.Constellation) *ssh.C
 	host, own := sshKey(t), sshKey(t)
 	server, err := sshd.New(sshd.Config{
 		Listen: []string{"127.0.0.1:0"}, HostKey: host, Exec: SSH,
-		Allow: func(who string) bool { return who == account.String() },
+		Judge: func(api.Proof) (string, api.Scope, error) { return account.String(), api.ScopeAll, nil },
 		TUI:   func(context.Context, api.Service, sshd.Screen) tea.Model { return nil }, // no test here opens it
 		Open:  func(who api.Caller) api.Service { return c.As(who.Account, "s1") },
 	})

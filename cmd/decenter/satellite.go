@@ -17,11 +17,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"decenter/engine"
+	"decenter/engine/api"
 	"decenter/engine/config"
 	"decenter/engine/fabric"
 	"decenter/engine/identity"
 	"decenter/engine/jobs"
+	"decenter/engine/proof"
 	"decenter/engine/radar"
+	"decenter/keys"
+	"decenter/keys/statement"
 	"decenter/shell"
 	"decenter/shell/sshd"
 	"decenter/virt/libvirt"
@@ -191,13 +195,33 @@ func (s *satellite) listeners() (serve []func(context.Context) error, err error)
 
 func (s *satellite) sshServer() (*sshd.Server, error) {
 	accounts := slices.Clone(s.cfg.Trust.Accounts)
+	self, err := keys.ParseFingerprint(s.id.Fingerprint())
+	if err != nil {
+		return nil, err
+	}
+	judge := proof.NewJudge(keys.Mainnet)
 	return sshd.New(sshd.Config{
 		Listen: s.cfg.SSH.Listen, HostKey: s.id.Signer(), Version: buildVersion(), Log: s.log,
-		Allow: func(account string) bool { return slices.Contains(accounts, account) },
-		Open:  s.engine.Open,
-		Exec:  shell.SSH,
-		TUI:   sshConsole,
+		Pasted: sshd.Pasted(s.cfg.SSH.Pasted),
+		Judge: func(p api.Proof) (string, api.Scope, error) {
+			session, err := judge.Check(p, self, unrevoked{}, time.Now())
+			if err == nil && !slices.Contains(accounts, session.Account.String()) {
+				err = api.Errorf(api.CodeDenied, "the account is not one of this satellite's")
+			}
+			return session.Account.String(), session.Scope, err
+		},
+		Open: s.engine.Open,
+		Exec: shell.SSH,
+		TUI:  sshConsole,
 	})
+}
+
+// unrevoked is that nobody took anything back.
+type unrevoked struct{}
+
+// Revoked is of proof.Revocations.
+func (unrevoked) Revoked(keys.Address, keys.Fingerprint, time.Time) (statement.Revocation, bool) {
+	return statement.Revocation{}, false
 }
 
 // routedEvery is how often the satellites of peer.join are tried.

@@ -3,6 +3,7 @@ package sshd
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"decenter/engine/api"
 	"decenter/keys"
+	"decenter/keys/statement"
 )
 
 // Config is what a server is made of. Fields without "may be" have no default.
@@ -22,9 +24,22 @@ type Config struct {
 	HostKey ssh.Signer
 	// Network is the Bitcoin network of the accounts; the zero value is mainnet.
 	Network keys.Network
-	// Allow tells whether an account may log in. It is asked after the account was proved, must not block, and
-	// may be called at any time from any goroutine.
-	Allow func(account string) bool
+	// Judge is the engine's own judgement of a proof: who it is of, how much it may do, and why not. It is asked after
+	// the login's own checks, again for each session, and again for each open connection when trust changed; from several
+	// goroutines at once. Its error is shown to the client.
+	Judge func(api.Proof) (account string, scope api.Scope, err error)
+	// Watch tells when trust changed: by a value, or by closing the channel, after which it is called anew. stop ends it.
+	// It may be nil: then open connections are judged every JudgeEvery alone.
+	Watch func() (changed <-chan struct{}, stop func())
+	// Decided is told of each verdict on a login, "allow" or "deny"; account and key are as claimed where they are denied,
+	// key is empty where there was none. Of denials from one source it is told at a bounded rate. It must not block. It may
+	// be nil.
+	Decided func(account, key, verdict, reason string)
+	// Pasted is what a login by a signature alone, without an SSH key, may do; the zero value is PastedRead.
+	Pasted Pasted
+	// Admission gives the owner's signed admission of this satellite, if there is one: it goes into the host certificate.
+	// It is asked for each connection and must not block. It may be nil.
+	Admission func() (statement.Signed, bool)
 	// Open gives the constellation as the caller sees it, for one session.
 	Open func(api.Caller) api.Service
 	// Exec carries out one command and gives its exit code. It returns soon after ctx ended.
@@ -41,26 +56,43 @@ type Config struct {
 	Dice io.Reader
 	// Limits' zero fields are the defaults of DefaultLimits.
 	Limits Limits
+
+	flaws flaws // of tests
 }
+
+// Pasted is what a login may do that was made without an SSH key. It could have been relayed by a false satellite.
+type Pasted string
+
+// What it may do. More than PastedRead needs a Judge that gives more.
+const (
+	PastedNo   Pasted = "no"
+	PastedRead Pasted = "read"
+	PastedAll  Pasted = "all"
+)
 
 // Limits bound what strangers and users can hold of the server.
 type Limits struct {
 	Handshakes    int           // under way at once
 	FromOneSource int           // of those, from one IPv4 address or IPv6 /64
+	Rate          float64       // connections per second from one source, in the long run; a login that succeeds does not count
+	Burst         int           // of those, at once
 	Connections   int           // at once, handshakes included
 	Sessions      int           // at once on one connection
-	Handshake     time.Duration // from accepting to the end of each step of the login, but for the challenge
+	Exchange      time.Duration // from accepting to exchanged keys; at most Handshake
+	Handshake     time.Duration // for each further step of the login, but for the challenge
 	Challenge     time.Duration // from showing a challenge to its signature
 	Write         time.Duration // for the peer to take a packet
 	Leave         time.Duration // for sessions to end when the server does
+	JudgeEvery    time.Duration // open connections are judged again, for what ends by the clock
 }
 
 // DefaultLimits suit a satellite with some hundreds of users. Challenges live longer than other steps: people
 // carry them to a wallet and back.
 func DefaultLimits() Limits {
 	return Limits{
-		Handshakes: 100, FromOneSource: 32, Connections: 1000, Sessions: 10,
-		Handshake: 30 * time.Second, Challenge: 120 * time.Second, Write: 60 * time.Second, Leave: 3 * time.Second,
+		Handshakes: 256, FromOneSource: 32, Rate: 10, Burst: 100, Connections: 1000, Sessions: 10,
+		Exchange: 10 * time.Second, Handshake: 30 * time.Second, Challenge: 120 * time.Second, Write: 60 * time.Second,
+		Leave: 3 * time.Second, JudgeEvery: 30 * time.Second,
 	}
 }
 
@@ -72,23 +104,38 @@ const (
 	maxAuthTries = 6
 	// grace is what a challenge's answer may take on the wire beyond the challenge's life.
 	grace = 5 * time.Second
+	// maxSkew is by how much a client's clock may be ahead, when it makes a delegation and a certificate.
+	maxSkew = 30 * time.Second
+	// maxSources bounds the tables of sources' rates.
+	maxSources = 4096
+	// deniedRate and deniedBurst are how many denials per second and at once of one source are told to Decided.
+	deniedRate, deniedBurst = 1, 20
+	// judgePause is the least time between two judgements of all connections, judgeAtOnce how many are judged at once.
+	judgePause, judgeAtOnce = 100 * time.Millisecond, 4
+	// farewell is what the sessions of a connection that must end have, to tell their terminals why.
+	farewell = 500 * time.Millisecond
 )
 
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
 	for _, f := range []struct{ have, want *int }{
-		{&l.Handshakes, &d.Handshakes}, {&l.FromOneSource, &d.FromOneSource}, {&l.Connections, &d.Connections}, {&l.Sessions, &d.Sessions},
+		{&l.Handshakes, &d.Handshakes}, {&l.FromOneSource, &d.FromOneSource}, {&l.Burst, &d.Burst},
+		{&l.Connections, &d.Connections}, {&l.Sessions, &d.Sessions},
 	} {
 		if *f.have <= 0 {
 			*f.have = *f.want
 		}
 	}
 	for _, f := range []struct{ have, want *time.Duration }{
-		{&l.Handshake, &d.Handshake}, {&l.Challenge, &d.Challenge}, {&l.Write, &d.Write}, {&l.Leave, &d.Leave},
+		{&l.Exchange, &d.Exchange}, {&l.Handshake, &d.Handshake}, {&l.Challenge, &d.Challenge}, {&l.Write, &d.Write},
+		{&l.Leave, &d.Leave}, {&l.JudgeEvery, &d.JudgeEvery},
 	} {
 		if *f.have <= 0 {
 			*f.have = *f.want
 		}
+	}
+	if l.Rate <= 0 {
+		l.Rate = d.Rate
 	}
 	return l
 }
@@ -96,7 +143,7 @@ func (l Limits) withDefaults() Limits {
 // check tells what is missing, and fills in what may be.
 func (c *Config) check() error {
 	for name, missing := range map[string]bool{
-		"HostKey": c.HostKey == nil, "Allow": c.Allow == nil, "Open": c.Open == nil, "Exec": c.Exec == nil, "TUI": c.TUI == nil,
+		"HostKey": c.HostKey == nil, "Judge": c.Judge == nil, "Open": c.Open == nil, "Exec": c.Exec == nil, "TUI": c.TUI == nil,
 	} {
 		if missing {
 			return api.Errorf(api.CodeInvalid, "the SSH server's configuration has no %s", name)
@@ -104,6 +151,16 @@ func (c *Config) check() error {
 	}
 	if c.HostKey.PublicKey().Type() != ssh.KeyAlgoED25519 {
 		return &api.Error{Code: api.CodeInvalid, Message: "the SSH host key is of type " + c.HostKey.PublicKey().Type(), Hint: "use ed25519"}
+	}
+	switch c.Pasted {
+	case "":
+		c.Pasted = PastedRead
+	case PastedNo, PastedRead, PastedAll:
+	default:
+		return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%q is not what a login without an SSH key may do", c.Pasted), Hint: "use no, read or all"}
+	}
+	if c.Decided == nil {
+		c.Decided = func(string, string, string, string) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

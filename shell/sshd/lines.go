@@ -14,6 +14,9 @@ import (
 func (r *run) lines() int {
 	if r.term != nil {
 		fmt.Fprintln(r.sess, "decenter, line by line: `help` tells the words, Ctrl-D leaves.")
+		if r.scope == api.ScopeRead {
+			fmt.Fprintln(r.sess, "This login may look, and change nothing.")
+		}
 	}
 	code := api.ExitDone
 	for r.ctx.Err() == nil {

@@ -13,45 +13,211 @@ import (
 	"decenter/keys"
 )
 
-// What verification records in a connection's Permissions.
-const (
-	extAccount = "account@decenter" // the proved account
-	extKey     = "key@decenter"     // the fingerprint of the proved SSH key
-)
-
-// keylessText is told to clients that come without an SSH key.
-const keylessText = `This satellite asks for an SSH key first, and then for your account's signature.
-Make a key with: ssh-keygen -t ed25519
-and log in again.
-`
-
 // login is the authentication of one connection. x/crypto calls it from one goroutine.
 type login struct {
 	server     *Server
 	conn       *guardedConn
 	log        *slog.Logger
-	challenges int    // shown so far
-	told       string // the last banner; OpenSSH tries three times, and once is enough to read
+	client     ssh.ServerPreAuthConn // to tell it something; set when keys are exchanged
+	challenges int                   // shown so far
+	told       string                // the last banner; OpenSSH tries three times, and once is enough to read
+	granted    *ssh.Permissions      // what the last way that succeeded recorded
+	guest      *guest                // once logged in; set before any session begins
 }
 
-// config gives x/crypto what it needs to authenticate the connection. No callback ever returns success but
-// challenge, which cannot be reached without publicKey.
+// config gives x/crypto what it needs to authenticate the connection. Success comes from prove alone: publicKey lets a
+// key go on to show that it is held, and no more.
 func (l *login) config() *ssh.ServerConfig {
-	return &ssh.ServerConfig{
+	c := &ssh.ServerConfig{
 		MaxAuthTries:                maxAuthTries,
+		PreAuthConnCallback:         l.keyed,
+		BannerCallback:              l.greet,
 		PublicKeyCallback:           l.publicKey,
+		VerifiedPublicKeyCallback:   l.heldKey,
 		KeyboardInteractiveCallback: l.keyless,
 		AuthLogCallback: func(_ ssh.ConnMetadata, _ string, err error) {
 			if err == nil {
-				l.conn.authenticated()
+				l.server.welcome(l)
 			}
 		},
 	}
+	if certified := l.server.host.signer(); certified != nil {
+		c.AddHostKey(certified) // beside the plain key, which follows
+	}
+	if l.server.cfg.flaws.config != nil {
+		l.server.cfg.flaws.config(l, c)
+	}
+	return c
 }
 
-// keyless answers a client that has no SSH key to offer.
-func (l *login) keyless(ssh.ConnMetadata, ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-	return nil, l.advise(keylessText, errors.New("no SSH key was proved"))
+// keyed is called when keys are exchanged.
+func (l *login) keyed(client ssh.ServerPreAuthConn) {
+	l.client = client
+	l.conn.advance(keyed)
+	l.conn.expect(l.server.cfg.Limits.Handshake)
+}
+
+// account is the user name as an account.
+func (l *login) account(meta ssh.ConnMetadata) (keys.Address, error) {
+	return keys.ParseAddress(l.server.cfg.Network, meta.User())
+}
+
+// noAccountText is told where it is none.
+func noAccountText(err error) string {
+	return fmt.Sprintf("The user name must be your account, a Bitcoin address.\n%v\n", err)
+}
+
+// greet gives the banner at the first attempt, whichever it is: OpenSSH would say no more than "Permission denied".
+func (l *login) greet(meta ssh.ConnMetadata) string {
+	if _, err := l.account(meta); err != nil {
+		l.told = noAccountText(err)
+		return l.told
+	}
+	return ""
+}
+
+// publicKey answers the offer of an SSH key, which its client has not yet shown to hold.
+func (l *login) publicKey(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	_, err := l.certified(meta, key)
+	return nil, err
+}
+
+// certified gives the proof that a certificate carries; none, and no error, with a plain key.
+func (l *login) certified(meta ssh.ConnMetadata, key ssh.PublicKey) (api.Proof, error) {
+	account, err := l.account(meta)
+	if err != nil {
+		return api.Proof{}, l.advise(noAccountText(err), err)
+	}
+	cert, ok := key.(*ssh.Certificate)
+	if !ok {
+		return api.Proof{}, nil
+	}
+	proof, err := readCertificate(cert, account, l.server.cfg.Now(), l.server.cfg.flaws)
+	if err != nil {
+		return proof, l.refuse(account, keyText(fingerprint(cert.Key)), capital(err.Error()), err)
+	}
+	return proof, nil
+}
+
+// heldKey goes on with a key that the client has shown to hold: x/crypto verified its signature of the session. A
+// certificate may be enough. Any plain key will do, so it never succeeds: it leads to the challenge, which names the key.
+func (l *login) heldKey(meta ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+	proof, err := l.certified(meta, key)
+	if err != nil {
+		return nil, err
+	}
+	account, err := l.account(meta)
+	if err != nil {
+		return nil, err
+	}
+	if proof != (api.Proof{}) {
+		return l.prove(account, proof)
+	}
+	print := fingerprint(key)
+	return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
+		KeyboardInteractiveCallback: func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+			if meta.User() != account.String() { // x/crypto sees to it, too
+				return nil, l.refuse(account, keyText(print), "The user name changed after the SSH key.", errors.New("user name changed"))
+			}
+			return l.challenge(account, print, ask)
+		},
+	}}
+}
+
+// What clients are told that come without an SSH key.
+const (
+	keylessRefused = `This satellite asks for an SSH key first, and then for your account's signature.
+`
+	keylessReads = `Without an SSH key you may look, and change nothing. To do more:
+`
+	keylessAdvice = `make a key with: ssh-keygen -t ed25519
+and log in again, or let your account delegate to it with: decenter key delegate
+`
+)
+
+// keyless answers a client that has not shown an SSH key: nothing stops its signature from being relayed.
+func (l *login) keyless(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+	account, err := l.account(meta)
+	if err != nil {
+		return nil, l.advise(noAccountText(err), err)
+	}
+	switch pasted := l.server.cfg.Pasted; {
+	case pasted == PastedNo && l.server.cfg.flaws.wants(checkPasted):
+		return nil, l.refuse(account, "", keylessRefused+capital(keylessAdvice), errors.New("no SSH key was proved"))
+	case pasted == PastedRead:
+		if err := l.tell(keylessReads + keylessAdvice); err != nil {
+			return nil, err
+		}
+	}
+	return l.challenge(account, keys.Fingerprint{}, ask)
+}
+
+// challenge shows a challenge and judges the answer. A zero key is none.
+func (l *login) challenge(account keys.Address, key keys.Fingerprint, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+	s, flaws := l.server, l.server.cfg.flaws
+	if l.challenges++; l.challenges > maxChallenges && flaws.wants(checkTries) {
+		return nil, errors.New("too many challenges on one connection")
+	}
+	refuse := func(text string, err error) error { return l.refuse(account, keyText(key), text, err) }
+	shown, err := s.pending.show(s.cfg.Now(), s.fingerprint, key, account)
+	if err != nil {
+		return nil, refuse("This satellite cannot take your login now: "+err.Error(), err)
+	}
+	l.conn.expect(s.cfg.Limits.Challenge + grace)
+	// OpenSSH shows name and instruction in ways that bury the line, so both stay empty.
+	answers, err := ask("", "", []string{prompt(shown)}, []bool{true})
+	l.conn.expect(s.cfg.Limits.Handshake)
+	challenge, alive := s.pending.take(s.cfg.Now(), shown.Nonce)
+	if err != nil {
+		return nil, err
+	}
+	if !alive && flaws.wants(checkChallengeLife) {
+		return nil, refuse(fmt.Sprintf("The challenge expired: it lives %v.", s.cfg.Limits.Challenge), errors.New("the challenge expired"))
+	}
+	signature, err := readAnswer(answers, flaws)
+	if err != nil {
+		return nil, refuse(capital(err.Error())+".", err)
+	}
+	signed := challenge
+	if flaws.signed != nil {
+		signed = flaws.signed(challenge)
+	}
+	if err := keys.Verify(signed.Account, signed.String(), signature); err != nil {
+		return nil, refuse(capital(err.Error())+".", err)
+	}
+	return l.prove(account, api.Proof{Line: challenge.String(), Signature: signature, Key: keyText(key)})
+}
+
+// readAnswer gives the signature among the answers of a client to our one prompt.
+func readAnswer(answers []string, f flaws) (string, error) {
+	if len(answers) != 1 {
+		return "", errors.New("there is not one answer to one prompt")
+	}
+	// An answer with blanks to the end of a packet would be cut down to a signature.
+	if n := len(answers[0]); n > keys.MaxSignature && f.wants(checkAnswerSize) {
+		return "", fmt.Errorf("the answer has %d characters, more than the %d of any signature", n, keys.MaxSignature)
+	}
+	return strings.TrimSpace(answers[0]), nil
+}
+
+// prove asks for the engine's judgement of a proof that the login's own checks let pass, and records whose it is.
+func (l *login) prove(account keys.Address, proof api.Proof) (*ssh.Permissions, error) {
+	scope, err := l.server.judge(account, proof)
+	if err != nil {
+		return nil, l.refuse(account, proof.Key, fmt.Sprintf("You proved to be %s, but may not log in here: %v", account, err), err)
+	}
+	l.log.Info("login", "account", account.String(), "key", proof.Key, "scope", string(scope))
+	l.server.cfg.Decided(account.String(), proof.Key, string(api.VerdictAllow), "scope "+string(scope))
+	l.granted = record{account, proof}.permissions()
+	return l.granted, nil
+}
+
+// refuse tells those who watch, and the client's user, why a login failed.
+func (l *login) refuse(account keys.Address, key, text string, err error) error {
+	reason := err.Error()
+	l.log.Warn("login refused", "account", account.String(), "key", key, "reason", reason)
+	l.server.denied(l.conn, account, key, reason)
+	return l.advise(text+"\n", err)
 }
 
 // advise makes an authentication error that the client's user gets to read, unless it was just told the same.
@@ -63,65 +229,13 @@ func (l *login) advise(text string, err error) error {
 	return &ssh.BannerError{Err: err, Message: text}
 }
 
-// publicKey answers the offer of an SSH key. Any plain key will do, so it never succeeds: it leads to the
-// challenge, which names the key. x/crypto takes the partial success only after the key's signature verified.
-func (l *login) publicKey(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	account, err := keys.ParseAddress(l.server.cfg.Network, meta.User())
-	if err != nil {
-		return nil, l.advise(fmt.Sprintf("The user name must be your account, a Bitcoin address.\n%v\n", err), err)
+// tell shows a text to the client's user at once, unless it was just told the same.
+func (l *login) tell(text string) error {
+	if text == l.told || l.client == nil {
+		return nil
 	}
-	if _, certificate := key.(*ssh.Certificate); certificate {
-		return nil, errors.New("certificates are not accepted")
-	}
-	fingerprint := keys.Fingerprint(sha256.Sum256(key.Marshal()))
-	return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
-		KeyboardInteractiveCallback: func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-			return l.challenge(meta, account, fingerprint, ask)
-		},
-	}}
-}
-
-// challenge shows a challenge and judges the answer. Success records the account that was proved.
-func (l *login) challenge(meta ssh.ConnMetadata, account keys.Address, key keys.Fingerprint, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-	if meta.User() != account.String() {
-		return nil, l.refuse(account, key, "the user name changed after the SSH key", errors.New("user name changed"))
-	}
-	if l.challenges++; l.challenges > maxChallenges {
-		return nil, errors.New("too many challenges on one connection")
-	}
-	s := l.server
-	shown, err := s.pending.show(s.cfg.Now(), s.fingerprint, key, account)
-	if err != nil {
-		return nil, l.refuse(account, key, "This satellite cannot take your login now: "+err.Error(), err)
-	}
-	l.conn.expect(s.cfg.Limits.Challenge + grace)
-	// OpenSSH shows name and instruction in ways that bury the line, so both stay empty.
-	answers, err := ask("", "", []string{prompt(shown)}, []bool{true})
-	l.conn.expect(s.cfg.Limits.Handshake)
-	challenge, alive := s.pending.take(s.cfg.Now(), shown.Nonce)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(answers) != 1:
-		return nil, errors.New("not one answer to one prompt")
-	case !alive:
-		return nil, l.refuse(account, key, fmt.Sprintf("The challenge expired: it lives %v.", s.cfg.Limits.Challenge), errors.New("expired"))
-	}
-	if err := keys.Verify(account, challenge.String(), strings.TrimSpace(answers[0])); err != nil {
-		return nil, l.refuse(account, key, capital(err.Error())+".", err)
-	}
-	if !s.cfg.Allow(account.String()) {
-		return nil, l.refuse(account, key, fmt.Sprintf("You proved to be %s, but this account may not log in here. Ask an owner of the constellation.", account),
-			api.Errorf(api.CodeDenied, "account not allowed"))
-	}
-	l.log.Info("login", "account", account.String(), "key", key.String())
-	return &ssh.Permissions{Extensions: map[string]string{extAccount: account.String(), extKey: key.String()}}, nil
-}
-
-// refuse logs why a login failed, and tells the client's user.
-func (l *login) refuse(account keys.Address, key keys.Fingerprint, text string, err error) error {
-	l.log.Warn("login refused", "account", account.String(), "key", key.String(), "reason", err.Error())
-	return l.advise(text+"\n", err)
+	l.told = text
+	return l.client.SendAuthBanner(text)
 }
 
 // prompt is what the person reads. It begins with a line end, since OpenSSH puts "(user@host) " before it, so
@@ -130,17 +244,19 @@ func prompt(c keys.Challenge) string {
 	return fmt.Sprintf("\n%s\n\nSign the line above as %s and paste the signature.\nSignature: ", c, c.Account)
 }
 
+func fingerprint(key ssh.PublicKey) keys.Fingerprint { return sha256.Sum256(key.Marshal()) }
+
+// keyText is empty where there is no key.
+func keyText(f keys.Fingerprint) string {
+	if f == (keys.Fingerprint{}) {
+		return ""
+	}
+	return f.String()
+}
+
 func capital(s string) string {
 	if s == "" {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// accountOf gives the account that verification recorded for the connection.
-func accountOf(p *ssh.Permissions, network keys.Network) (keys.Address, error) {
-	if p == nil || p.Extensions[extAccount] == "" {
-		return keys.Address{}, errors.New("the connection has no proved account")
-	}
-	return keys.ParseAddress(network, p.Extensions[extAccount])
 }

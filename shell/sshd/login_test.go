@@ -41,7 +41,6 @@ func TestWhoIsNotLetIn(t *testing.T) {
 		"an account not allowed":  {stranger.account.String(), "may not log in here", []ssh.AuthMethod{ssh.PublicKeys(stranger.signer), ssh.KeyboardInteractive(stranger.answer(t))}},
 		"a name":                  {"root", "must be your account", []ssh.AuthMethod{key, ssh.KeyboardInteractive(h.answer(t))}},
 		"upper case":              {strings.ToUpper(user), "lower case", []ssh.AuthMethod{key, ssh.KeyboardInteractive(h.answer(t))}},
-		"no SSH key":              {user, "ssh-keygen", []ssh.AuthMethod{ssh.KeyboardInteractive(h.answer(t))}},
 		"the SSH key alone":       {user, "", []ssh.AuthMethod{key}},
 		"a password":              {user, "", []ssh.AuthMethod{ssh.Password("secret")}},
 		"no proof":                {user, "", nil},

@@ -19,7 +19,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"decenter/engine/api"
+	"decenter/engine/proof"
 	"decenter/keys"
+	"decenter/keys/statement"
 	"decenter/shell/keycmd"
 )
 
@@ -52,10 +54,68 @@ type world struct {
 	server *Server
 	stop   func()
 
-	mu      sync.Mutex
-	allowed map[string]bool
-	now     func() time.Time
-	ended   chan string // commands that ctx ended
+	mu       sync.Mutex
+	allowed  map[string]bool
+	revoked  map[string]time.Time // by account and key
+	changed  chan struct{}
+	now      func() time.Time
+	verdicts []string
+	ended    chan string // commands that ctx ended
+}
+
+// Revoked is of proof.Revocations.
+func (w *world) Revoked(account keys.Address, key keys.Fingerprint, at time.Time) (statement.Revocation, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	when, found := w.revoked[account.String()+" "+key.String()]
+	return statement.Revocation{Account: account, Key: key, At: when}, found && !when.Before(at)
+}
+
+// revoke takes back what the account's holder let a key do, from now on.
+func (w *world) revoke(account keys.Address, key ssh.PublicKey) {
+	w.mu.Lock()
+	w.revoked[account.String()+" "+fingerprint(key).String()] = w.now()
+	w.mu.Unlock()
+	w.changed <- struct{}{}
+}
+
+// judge is the engine's judgement: its own proof package, and the accounts that are allowed.
+func (w *world) judge() func(api.Proof) (string, api.Scope, error) {
+	judge := proof.NewJudge(keys.Mainnet)
+	self := fingerprint(w.host.PublicKey())
+	return func(p api.Proof) (string, api.Scope, error) {
+		w.mu.Lock()
+		now := w.now()
+		w.mu.Unlock()
+		s, err := judge.Check(p, self, w, now)
+		if err != nil {
+			return "", "", err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.allowed[s.Account.String()] {
+			return "", "", &api.Error{Code: api.CodeDenied, Message: "nobody let this account in", Hint: "ask an owner of the constellation"}
+		}
+		return s.Account.String(), s.Scope, nil
+	}
+}
+
+// trusting is a judge that believes whatever the login let pass, so that a test sees the login's own checks alone.
+func trusting(c *Config) {
+	c.Judge = func(p api.Proof) (string, api.Scope, error) {
+		scope := api.ScopeAll
+		if p.Key == "" {
+			scope = api.ScopeRead
+		}
+		if challenge, err := keys.ParseChallenge(keys.Mainnet, p.Line); err == nil {
+			return challenge.Account.String(), scope, nil
+		}
+		s, err := statement.Parse(keys.Mainnet, p.Line)
+		if err != nil {
+			return "", "", err
+		}
+		return s.Signer().String(), scope, nil
+	}
 }
 
 type option func(*Config)
@@ -63,17 +123,25 @@ type option func(*Config)
 // newWorld starts a server on the loopback that ends with the test.
 func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
-	w := &world{t: t, host: newSigner(t), allowed: map[string]bool{}, now: time.Now, ended: make(chan string, 8)}
+	w := &world{t: t, host: newSigner(t), allowed: map[string]bool{}, revoked: map[string]time.Time{},
+		changed: make(chan struct{}, 1), now: time.Now, ended: make(chan string, 8)}
 	cfg := Config{
 		Listen: []string{"127.0.0.1:0"}, HostKey: w.host,
-		Allow: func(account string) bool { w.mu.Lock(); defer w.mu.Unlock(); return w.allowed[account] },
-		Open:  func(c api.Caller) api.Service { return service{caller: c} },
-		Exec:  w.exec,
+		Judge: w.judge(),
+		Watch: func() (<-chan struct{}, func()) { return w.changed, func() {} },
+		Decided: func(account, key, verdict, reason string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.verdicts = append(w.verdicts, strings.Join([]string{account, key, verdict, reason}, " "))
+		},
+		Open: func(c api.Caller) api.Service { return service{caller: c} },
+		Exec: w.exec,
 		TUI: func(_ context.Context, svc api.Service, s Screen) tea.Model {
 			return screen{svc.(service).caller.Account, s.Width, s.Height}
 		},
-		Now: func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now() },
-		Log: slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		Now:    func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now() },
+		Log:    slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		Limits: Limits{Burst: 100_000}, // all tests come from one address
 	}
 	for _, o := range options {
 		o(&cfg)
@@ -110,6 +178,9 @@ func (w *world) exec(ctx context.Context, c Call) int {
 	case "whoami":
 		h, _ := c.Service.Hello(ctx)
 		fmt.Fprintln(c.Out, h.Account, c.Service.(service).caller.Via)
+	case "proof":
+		p := c.Service.(service).caller.Proof
+		fmt.Fprintf(c.Out, "[%s] [%s]\n", p.Line, p.Key)
 	case "raw":
 		fmt.Fprintf(c.Out, "%q\n", c.Raw)
 	case "exit":

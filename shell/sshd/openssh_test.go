@@ -224,7 +224,6 @@ func TestOpenSSHIsRefused(t *testing.T) {
 		"the account of another":     {u.ssh(other.account, "id_ed25519", "whoami"), "the challenge is for account"},
 		"an SSH key not one's own":   {u.ssh(u.account, "stray", "whoami"), "relaying"},
 		"an account not allowed":     {stranger.ssh(stranger.account, "id_ed25519", "whoami"), "may not log in here"},
-		"no SSH key":                 {u.ssh(u.account, "", "whoami"), "ssh-keygen -t ed25519"},
 		"a user name":                {u.ssh("root", "id_ed25519", "whoami"), "must be your account"},
 		"batch mode: nothing to ask": {u.ssh(u.account, "id_ed25519", "-oBatchMode=yes", "whoami"), "Permission denied"},
 	} {

@@ -2,7 +2,6 @@ package sshd
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -26,13 +25,15 @@ type Server struct {
 	fingerprint keys.Fingerprint // of the host key
 	pending     *pending
 	gate        *gate
+	host        *hostCertificate
+	denials     *meter // of Decided
 	ssh         *charm.Server
 	listeners   []net.Listener
 
-	mu       sync.Mutex
-	ending   bool                    // no session begins any more
-	sessions map[*ssh.ServerConn]int // running; no zero entries
-	running  sync.WaitGroup          // connections and sessions; added to only while not ending
+	mu      sync.Mutex
+	ending  bool                // no session begins any more
+	guests  map[*guest]struct{} // connections that are logged in
+	running sync.WaitGroup      // connections and sessions; added to only while not ending
 }
 
 // New opens the listeners, so that what is wrong with them is known at once. The caller must Serve or Close.
@@ -42,10 +43,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg:         cfg,
-		fingerprint: sha256.Sum256(cfg.HostKey.PublicKey().Marshal()),
+		fingerprint: fingerprint(cfg.HostKey.PublicKey()),
 		pending:     newPending(cfg.Limits.Handshakes, cfg.Limits.Challenge, cfg.Dice),
-		gate:        newGate(cfg.Limits),
-		sessions:    make(map[*ssh.ServerConn]int),
+		gate:        newGate(cfg.Limits, !cfg.flaws.wants(checkEviction)),
+		host:        &hostCertificate{key: cfg.HostKey, dice: cfg.Dice, log: cfg.Log, admission: cfg.Admission},
+		denials:     newMeter(deniedRate, deniedBurst, maxSources),
+		guests:      make(map[*guest]struct{}),
 	}
 	var err error
 	if s.ssh, err = wish.NewServer(s.options); err != nil {
@@ -118,6 +121,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			}
 		})
 	}
+	accepting.Go(func() { s.watch(ctx) })
 	<-ctx.Done()
 	failed := context.Cause(ctx)
 	closed := s.Close()
@@ -183,15 +187,24 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		pause = firstPause
-		guarded, why := s.gate.admit(conn)
+		guarded, why := s.gate.admit(s.cfg.Now(), conn)
 		if guarded == nil {
 			s.cfg.Log.Debug("connection refused", "remote", conn.RemoteAddr().String(), "reason", why)
-			_ = conn.Close()
+			turnAway(conn, why)
 			continue
 		}
 		s.running.Go(func() {
 			defer guarded.Close()
+			defer s.farewell(guarded)
 			s.ssh.HandleConn(guarded)
 		})
 	}
+}
+
+// turnAway says why before the protocol's version, as RFC 4253, 4.2 allows; `ssh -v` shows it. The socket's buffer is empty,
+// so this does not block.
+func turnAway(conn net.Conn, why string) {
+	_ = conn.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	_, _ = fmt.Fprintf(conn, "decenter: %s\r\n", why)
+	_ = conn.Close()
 }

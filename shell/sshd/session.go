@@ -3,6 +3,7 @@ package sshd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,37 +17,62 @@ import (
 
 // session serves one session channel (RFC 4254, 6). It returns when the client or the connection closed it.
 func (s *Server) session(_ *charm.Server, conn *ssh.ServerConn, newChan ssh.NewChannel, ctx charm.Context) {
-	account, err := accountOf(conn.Permissions, s.cfg.Network)
+	is, err := recordOf(conn.Permissions, s.cfg.Network)
+	l, _ := ctx.Value(loginKey{}).(*login)
+	if err == nil && (l == nil || l.guest == nil || l.guest.is != is) {
+		err = errors.New("the connection's login is not known")
+	}
 	if err != nil {
 		s.cfg.Log.Error("session refused", "remote", conn.RemoteAddr().String(), "error", err)
 		_ = newChan.Reject(ssh.Prohibited, "not logged in") // a failure is the client's end
 		return
 	}
-	if !s.enter(conn) {
+	life, cancel := context.WithCancel(ctx)
+	defer cancel()
+	id, ok := s.enter(l.guest, cancel)
+	if !ok {
 		_ = newChan.Reject(ssh.ResourceShortage, "too many sessions on one connection")
 		return
 	}
-	defer s.leave(conn)
-	life, cancel := context.WithCancel(ctx)
-	defer cancel()
+	defer s.leave(l.guest, id)
+	// What was right at the login may be no longer.
+	scope, err := s.judge(is.account, is.proof)
+	if err != nil {
+		_ = newChan.Reject(ssh.Prohibited, err.Error())
+		s.dismiss(l.guest, err)
+		return
+	}
+	svc := s.cfg.Open(api.Caller{Account: is.account.String(), Via: "ssh", Proof: is.proof})
+	s.handle(conn, newChan, ctx, func(sess charm.Session) int {
+		r := &run{server: s, ctx: life, sess: sess, svc: svc, scope: scope}
+		code := r.serve()
+		if why := l.guest.reason(); why != "" {
+			fmt.Fprintf(sess.Stderr(), "decenter: this connection ends: %s\n", why)
+			return api.ExitDenied
+		}
+		return code
+	}, cancel)
+}
+
+// handle runs serve once the client asked for a command or a shell, and returns when both it and the channel ended. The
+// channel's end cancels.
+func (s *Server) handle(conn *ssh.ServerConn, newChan ssh.NewChannel, ctx charm.Context, serve func(charm.Session) int, cancel context.CancelFunc) {
 	// The library's handler reads what to run from a server. Each session gets its own, so that what runs can
 	// know this channel's end and this connection's account.
-	one := &charm.Server{Handler: func(sess charm.Session) {
-		r := &run{server: s, ctx: life, sess: sess}
-		r.svc = s.cfg.Open(api.Caller{Account: account.String(), Via: "ssh"})
-		code := exitCode(r.serve())
-		if err := sess.Exit(code); err != nil {
-			s.cfg.Log.Debug("session's end not delivered", "account", account.String(), "error", err)
-		}
-	}}
+	handled := make(chan struct{})
+	started := false
+	one := &charm.Server{
+		SessionRequestCallback: func(charm.Session, string) bool { started = true; return true },
+		Handler: func(sess charm.Session) {
+			defer close(handled)
+			if err := sess.Exit(exitCode(serve(sess))); err != nil {
+				s.cfg.Log.Debug("session's end not delivered", "remote", conn.RemoteAddr().String(), "error", err)
+			}
+		},
+	}
 	if err := one.SetOption(charm.EmulatePty()); err != nil {
 		panic("sshd: " + err.Error()) // our own bug: the server was not started
 	}
-	handled := make(chan struct{})
-	inner := one.Handler
-	started := false
-	one.SessionRequestCallback = func(charm.Session, string) bool { started = true; return true }
-	one.Handler = func(sess charm.Session) { defer close(handled); inner(sess) }
 	charm.DefaultSessionHandler(one, conn, sober{newChan}, ctx)
 	cancel()
 	if started {
@@ -54,24 +80,21 @@ func (s *Server) session(_ *charm.Server, conn *ssh.ServerConn, newChan ssh.NewC
 	}
 }
 
-// enter counts a session in; false where there are too many or the server ends.
-func (s *Server) enter(conn *ssh.ServerConn) bool {
+// enter counts a session in; false where there are too many, or the connection or the server ends.
+func (s *Server) enter(g *guest, cancel context.CancelFunc) (id int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ending || s.sessions[conn] >= s.cfg.Limits.Sessions {
-		return false
+	if s.ending {
+		return 0, false
 	}
-	s.sessions[conn]++
-	s.running.Add(1)
-	return true
+	if id, ok = g.enter(s.cfg.Limits.Sessions, cancel); ok {
+		s.running.Add(1)
+	}
+	return id, ok
 }
 
-func (s *Server) leave(conn *ssh.ServerConn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sessions[conn]--; s.sessions[conn] <= 0 {
-		delete(s.sessions, conn)
-	}
+func (s *Server) leave(g *guest, id int) {
+	g.leave(id)
 	s.running.Done()
 }
 
@@ -89,6 +112,7 @@ type run struct {
 	ctx    context.Context
 	sess   charm.Session
 	svc    api.Service
+	scope  api.Scope
 	in     *input
 	term   *Terminal // nil without a pty
 	env    []string

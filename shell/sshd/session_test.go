@@ -88,32 +88,6 @@ func TestServeLeavesNothingRunning(t *testing.T) {
 	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-func TestStrangersAreBounded(t *testing.T) {
-	w := newWorld(t, func(c *Config) {
-		c.Limits = Limits{Handshakes: 4, FromOneSource: 2, Handshake: 300 * time.Millisecond}
-	})
-	h := newHolder(t, keys.P2WPKH)
-	w.allow(h.account)
-	a, b := dialRaw(t, w.addr), dialRaw(t, w.addr)
-	greeted := func(conn net.Conn) bool {
-		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		n, _ := conn.Read(make([]byte, 64))
-		return n > 0
-	}
-	if !greeted(a) || !greeted(b) {
-		t.Fatal("control: the first two are not served")
-	}
-	if greeted(dialRaw(t, w.addr)) {
-		t.Error("a third handshake from one source is served")
-	}
-	// The silent ones are sent away after their time, and make room.
-	if _, err := io.Copy(io.Discard, a); err != nil {
-		t.Errorf("the silent handshake ended with %v, not by the server", err)
-	}
-	_, _ = io.Copy(io.Discard, b)
-	w.mustLogin(h)
-}
-
 // A challenge gives the person longer than the other steps; the deadline of the handshake does not cut it.
 func TestAChallengeOutlivesTheHandshakesDeadline(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits = Limits{Handshake: 300 * time.Millisecond} })
@@ -209,18 +183,19 @@ func TestAFloodOfWindowChangesStallsNothing(t *testing.T) {
 }
 
 func TestConfigurationIsChecked(t *testing.T) {
-	whole := Config{HostKey: newSigner(t), Allow: func(string) bool { return false }, Open: func(api.Caller) api.Service { return nil },
+	whole := Config{HostKey: newSigner(t), Judge: func(api.Proof) (string, api.Scope, error) { return "", "", nil }, Open: func(api.Caller) api.Service { return nil },
 		Exec: func(context.Context, Call) int { return 0 }, TUI: (&world{}).noTUI}
 	if _, err := New(whole); err != nil {
 		t.Fatalf("control: %v", err)
 	}
 	for name, broken := range map[string]func(*Config){
-		"HostKey":       func(c *Config) { c.HostKey = nil },
-		"Allow":         func(c *Config) { c.Allow = nil },
-		"Open":          func(c *Config) { c.Open = nil },
-		"Exec":          func(c *Config) { c.Exec = nil },
-		"TUI":           func(c *Config) { c.TUI = nil },
-		"cannot listen": func(c *Config) { c.Listen = []string{"127.0.0.1:99999"} },
+		"HostKey":        func(c *Config) { c.HostKey = nil },
+		"Judge":          func(c *Config) { c.Judge = nil },
+		"SSH key may do": func(c *Config) { c.Pasted = "write" },
+		"Open":           func(c *Config) { c.Open = nil },
+		"Exec":           func(c *Config) { c.Exec = nil },
+		"TUI":            func(c *Config) { c.TUI = nil },
+		"cannot listen":  func(c *Config) { c.Listen = []string{"127.0.0.1:99999"} },
 	} {
 		c := whole
 		broken(&c)
@@ -345,25 +320,3 @@ func TestWhatIsTypedAheadIsBounded(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(b []byte) (int, error) { return len(b), nil }
-
-func TestOneSourceIsAnAddressOrASubnet(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		same bool
-	}{
-		{"192.0.2.1", "192.0.2.1", true}, {"192.0.2.1", "192.0.2.2", false},
-		{"2001:db8::1", "2001:db8::2", true}, {"2001:db8::1", "2001:db8:0:1::1", false},
-		{"::ffff:192.0.2.1", "192.0.2.1", true}, {"fe80::1%lo", "fe80::2", true},
-	} {
-		at := func(s string) net.Addr {
-			addr, err := net.ResolveIPAddr("ip", s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return &net.TCPAddr{IP: addr.IP, Zone: addr.Zone, Port: 1}
-		}
-		if got := source(at(c.a)) == source(at(c.b)); got != c.same {
-			t.Errorf("%s and %s: %v", c.a, c.b, got)
-		}
-	}
-}

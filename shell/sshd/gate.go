@@ -1,0 +1,163 @@
+package sshd
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// progress is how far a handshake has come. Where there is no room, the one that came less far goes first.
+type progress uint8
+
+const (
+	silent  progress = iota // nothing came from it
+	greeted                 // it said something
+	keyed                   // keys are exchanged: it did as much work as we
+)
+
+// fairShare is how many handshakes of one source count no more than those of others: the people behind one address.
+const fairShare = 8
+
+// gate counts connections and handshakes, so that strangers cannot keep users out for long or exhaust memory. A
+// newcomer is always let in where its source's bucket has a token; for it, another handshake is sent away:
+//
+//  1. one of its own source, if that has FromOneSource of them;
+//  2. one of the source that is furthest over its fair share;
+//  3. the one that came least far, and of those the oldest.
+//
+// So who holds many handshakes open loses them, from however many sources, and who goes on with the protocol
+// as clients do is through before it is the oldest.
+type gate struct {
+	limits Limits
+	hold   bool // of tests: newcomers are refused instead
+	rates  *meter
+
+	mu          sync.Mutex
+	seq         uint64
+	shaking     map[*guardedConn]struct{}
+	bySource    map[netip.Prefix]int // shaking ones; no zero entries
+	connections map[*guardedConn]struct{}
+	closed      bool
+}
+
+func newGate(l Limits, hold bool) *gate {
+	return &gate{
+		limits: l, hold: hold, rates: newMeter(l.Rate, l.Burst, maxSources),
+		shaking: make(map[*guardedConn]struct{}), bySource: make(map[netip.Prefix]int), connections: make(map[*guardedConn]struct{}),
+	}
+}
+
+// admit takes a connection in, or tells why not. The caller closes it in the end.
+func (g *gate) admit(now time.Time, conn net.Conn) (*guardedConn, string) {
+	from := source(conn.RemoteAddr())
+	if ok, _ := g.rates.take(now, from); !ok {
+		return nil, "too many connections from your address: wait a moment"
+	}
+	c, evicted, why := g.enter(conn, from)
+	if evicted != nil {
+		_ = evicted.Close() // it is going away anyhow
+	}
+	if c != nil {
+		c.expect(min(g.limits.Exchange, g.limits.Handshake))
+	}
+	return c, why
+}
+
+// enter makes room and puts the connection there.
+func (g *gate) enter(conn net.Conn, from netip.Prefix) (c, evicted *guardedConn, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.closed:
+		return nil, nil, "the server ends"
+	case g.bySource[from] >= g.limits.FromOneSource:
+		evicted = g.least(func(o *guardedConn) bool { return o.from == from })
+	case len(g.shaking) >= g.limits.Handshakes || len(g.connections) >= g.limits.Connections:
+		evicted = g.least(nil)
+		if evicted == nil {
+			return nil, nil, "too many connections"
+		}
+	}
+	if evicted != nil {
+		if g.hold {
+			return nil, nil, "too many handshakes"
+		}
+		g.drop(evicted)
+		delete(g.connections, evicted)
+	}
+	g.seq++
+	c = &guardedConn{Conn: conn, gate: g, from: from, seq: g.seq, shaking: true}
+	g.shaking[c] = struct{}{}
+	g.bySource[from]++
+	g.connections[c] = struct{}{}
+	return c, evicted, ""
+}
+
+// least needs mu. It finds the handshake to send away, among those that may; nil: there is none.
+func (g *gate) least(may func(*guardedConn) bool) *guardedConn {
+	var worst *guardedConn
+	for c := range g.shaking {
+		if may != nil && !may(c) {
+			continue
+		}
+		if worst == nil || g.before(c, worst) {
+			worst = c
+		}
+	}
+	return worst
+}
+
+// before needs mu. It tells whether a goes before b: a strict order.
+func (g *gate) before(a, b *guardedConn) bool {
+	if over, other := max(fairShare, g.bySource[a.from]), max(fairShare, g.bySource[b.from]); over != other {
+		return over > other
+	}
+	if a.came != b.came {
+		return a.came < b.came
+	}
+	return a.seq < b.seq
+}
+
+// drop needs mu. It ends a handshake's count.
+func (g *gate) drop(c *guardedConn) {
+	if _, found := g.shaking[c]; !found {
+		return
+	}
+	delete(g.shaking, c)
+	if g.bySource[c.from]--; g.bySource[c.from] <= 0 {
+		delete(g.bySource, c.from)
+	}
+}
+
+// shut closes all connections and admits no more.
+func (g *gate) shut() {
+	g.mu.Lock()
+	g.closed = true
+	all := make([]*guardedConn, 0, len(g.connections))
+	for c := range g.connections {
+		all = append(all, c)
+	}
+	g.mu.Unlock()
+	for _, c := range all {
+		_ = c.Close() // it is going away anyhow
+	}
+}
+
+// source is what counts as one: an IPv4 address, an IPv6 /64, or everything that is neither.
+func source(addr net.Addr) netip.Prefix {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	p, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
