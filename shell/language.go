@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"decenter/engine/api"
 	"decenter/shell/grammar"
+	"decenter/shell/output"
 	"decenter/tui"
 )
 
@@ -35,6 +37,16 @@ func (l *Language) Parse(line string) (tui.Intent, error) {
 	if c.Verb.View {
 		in.View = c.Verb.Name
 	}
+	switch c.Verb.Name {
+	case "trust":
+		in.Query, in.Object = c.Query(), ""
+	case "audit":
+		in.Audit, in.Object = c.Audit(time.Now()), ""
+	case "grant":
+		in.Object = c.Text(grammar.KeyOn)
+	case "declare", "revoke":
+		in.Object = ""
+	}
 	if needsConfirm(c) {
 		in.Confirm = in.Object
 	}
@@ -48,6 +60,21 @@ func (l *Language) Complete(line string, cursor int) []tui.Suggestion {
 		all = append(all, tui.Suggestion{From: c.From, Text: c.Text, Hint: c.Hint})
 	}
 	return all
+}
+
+// Declare implements tui.Language.
+func (l *Language) Declare(ctx context.Context, svc api.Service, s api.Signed) (tui.Outcome, error) {
+	s, err := grammar.CheckSigned(s)
+	if err != nil {
+		return tui.Outcome{}, err
+	}
+	var out bytes.Buffer
+	r := NewRunner(svc, Streams{Out: &out}, Options{})
+	defer r.Close()
+	if err := r.declare(ctx, output.Printer{W: &out}, s); err != nil {
+		return tui.Outcome{}, err
+	}
+	return tui.Outcome{Text: out.String()}, nil
 }
 
 // Execute implements tui.Language.
@@ -69,6 +96,12 @@ func (l *Language) Execute(ctx context.Context, svc api.Service, line string) (t
 			return tui.Outcome{}, err
 		}
 		return tui.Outcome{Text: fmt.Sprintf("job %s: %s %s on %s\n", job.ID, job.Verb, job.Object, job.Satellite), Job: &job}, nil
+	case c.Verb.Sign != "":
+		proposal, err := propose(ctx, svc, c)
+		if err != nil {
+			return tui.Outcome{}, err
+		}
+		return tui.Outcome{Proposal: &proposal}, nil
 	case c.Verb.Name == "console":
 		return tui.Outcome{}, &api.Error{Code: api.CodeInvalid, Message: "a serial console is no text", Hint: "open its view"}
 	case c.Verb.Name == "watch":

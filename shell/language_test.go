@@ -24,7 +24,11 @@ func TestWhatEnterWouldDo(t *testing.T) {
 		"help":                       {Verb: "help", View: "help"},
 		"help create":                {Verb: "help", Object: "create", View: "help"},
 		"create --help":              {Verb: "help", Object: "create", View: "help"},
-		"exit":                       {Verb: "quit", View: "quit"},
+		"trust admit":                {Verb: "trust", View: "trust", Query: api.Query{Words: []string{"admit"}}},
+		"audit verdict:deny verify:yes": {Verb: "audit", View: "audit", Audit: api.AuditRequest{Verify: true, Query: api.Query{
+			Filters: []api.Filter{{Key: "verdict", Values: []string{"deny"}}}}}},
+		"eject s3": {Verb: "eject", Object: "s3", Confirm: "s3"},
+		"exit":     {Verb: "quit", View: "quit"},
 	} {
 		got, err := l.Parse(line)
 		if got.Hint == "" {

@@ -201,6 +201,10 @@ func (m *program) one(ctx context.Context, line string) int {
 	}
 	svc, err := m.Dial(ctx)
 	if err != nil {
+		if near, ok := grammar.Near(c); ok { // a search for it could not be meant as it stands
+			return m.r.report(line, &api.Error{Code: api.CodeInvalid, Column: 1, Message: fmt.Sprintf("no verb %q", c.Word(0)),
+				Hint: fmt.Sprintf("did you mean %q? To search for the word an engine must run: %v", near, err)})
+		}
 		return m.r.report("", err)
 	}
 	defer hangUp(svc)

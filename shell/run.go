@@ -104,6 +104,8 @@ func (r *Runner) do(ctx context.Context, c grammar.Command) error {
 		return nil
 	case c.Verb.Work:
 		return r.work(ctx, p, c)
+	case c.Verb.Sign != "":
+		return r.sign(ctx, p, c)
 	}
 	switch c.Verb.Name {
 	case "":
@@ -111,7 +113,13 @@ func (r *Runner) do(ctx context.Context, c grammar.Command) error {
 		if err != nil {
 			return err
 		}
-		return r.answered(p.Items(reply.Items), len(reply.Items), "nothing found", reply.Silent)
+		none := "nothing found"
+		if near, ok := grammar.Near(c); ok {
+			none += fmt.Sprintf("; there is a verb %q", near)
+		}
+		err = r.answered(p.Items(reply.Items), len(reply.Items), none, reply.Silent)
+		r.say(output.Refused(reply.Refused))
+		return err
 	case "console":
 		return r.console(ctx, c.Word(0), c.Duration(grammar.KeyIdle))
 	case "jobs":
@@ -133,13 +141,27 @@ func (r *Runner) do(ctx context.Context, c grammar.Command) error {
 		if err != nil {
 			return err
 		}
-		return p.Satellites(reply.Satellites)
+		err = p.Satellites(reply.Satellites)
+		r.say(output.Strangers(reply.Satellites))
+		return err
 	case "tree":
 		tree, err := r.svc.Tree(ctx)
 		if err != nil {
 			return err
 		}
 		return p.Tree(tree)
+	case "trust":
+		return r.trust(ctx, p, c)
+	case "audit":
+		return r.audit(ctx, p, c)
+	case "declare":
+		return r.declareLine(ctx, p, c)
+	case "whoami":
+		hello, err := r.svc.Hello(ctx)
+		if err != nil {
+			return err
+		}
+		return p.Hello(hello)
 	}
 	panic("shell: the table has the verb " + c.Verb.Name + " and nobody carries it out")
 }
@@ -203,9 +225,13 @@ func begin(ctx context.Context, svc api.Service, c grammar.Command) (api.Job, er
 	panic("shell: the table has the verb " + c.Verb.Name + " and nobody begins its job")
 }
 
-// unconfirmed is the error of a deletion that nobody can be asked about.
+// unconfirmed is the error of an act that nobody can be asked about.
 func unconfirmed(c grammar.Command) error {
-	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("deleting %s is for good and not confirmed", c.Word(0)), Hint: "add confirm:" + c.Word(0)}
+	what := "deleting %s is for good and not confirmed"
+	if c.Verb.Sign == api.StatementEject {
+		what = "ejecting %s is not confirmed"
+	}
+	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf(what, c.Word(0)), Hint: "add confirm:" + c.Word(0)}
 }
 
 // needsConfirm tells whether a person must type the name first.

@@ -3,6 +3,7 @@ package shell
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 // The files in testdata are what a person sees who types line after line without a terminal:
 //
 //	# a remark
-//	% hold                    something happens to the constellation
+//	% hold                    something happens to the constellation, or the person becomes another
 //	$ create web-1 from:tiny  a line is typed
 //	what Out gets
 //	! what Err gets
@@ -55,6 +56,8 @@ func replay(t *testing.T, script string) string {
 	c := apitest.New()
 	defer c.Close()
 	var b strings.Builder
+	var svc api.Service = c
+	input := ""
 	for _, line := range strings.Split(script, "\n") {
 		kind, rest, _ := strings.Cut(line, " ")
 		switch kind {
@@ -62,11 +65,19 @@ func replay(t *testing.T, script string) string {
 			fmt.Fprintln(&b, line)
 		case "%":
 			fmt.Fprintln(&b, line)
-			happen(t, c, rest)
+			switch what, how, _ := strings.Cut(rest, " "); what {
+			case "as":
+				svc = c.As(how, "s1")
+			case "input": // of the next line, \n where one of its lines ends
+				input = strings.ReplaceAll(how, `\n`, "\n")
+			default:
+				happen(t, c, rest)
+			}
 		case "$":
 			fmt.Fprintln(&b, line)
 			var out, errs bytes.Buffer
-			code := Run(ctx, c, rest, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, Options{})
+			code := Run(ctx, svc, rest, Streams{In: strings.NewReader(input), Out: &out, Err: &errs}, Options{})
+			input = ""
 			b.Write(out.Bytes())
 			for _, l := range strings.SplitAfter(errs.String(), "\n") {
 				if l != "" {
@@ -96,6 +107,17 @@ func happen(t *testing.T, c *apitest.Constellation, what string) {
 		c.Hold()
 	case "release":
 		c.Release()
+	case "stranger":
+		c.AddStranger(name, "eth2")
+	case "refuse":
+		c.Refuse(name, "the proof is 41 seconds old by its clock")
+	case "breaklog":
+		c.BreakLog(name, "entry 2 does not follow entry 1")
+	case "forge":
+		c.SetVerifier(func(api.Signed) error { return errors.New("another key made it") })
+	case "readonly":
+		until := apitest.Epoch.Add(12 * time.Hour)
+		c.SetLogin(name, api.ScopeRead, "", &until)
 	case "vm":
 		c.AddVM(api.VM{Name: name, Satellite: "s2"})
 	case "breakjob":

@@ -74,6 +74,15 @@ func (l *fakeLanguage) Execute(ctx context.Context, svc api.Service, line string
 	return Outcome{Job: &job}, err
 }
 
+func (l *fakeLanguage) Declare(ctx context.Context, svc api.Service, s api.Signed) (Outcome, error) {
+	l.executed = append(l.executed, "declare "+s.Signature)
+	if svc == nil {
+		return Outcome{Text: "in force: admit\n"}, nil
+	}
+	_, err := svc.Declare(ctx, s)
+	return Outcome{Text: "in force: admit\n"}, err
+}
+
 var testNow = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 const testAccount = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"

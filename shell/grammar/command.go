@@ -103,6 +103,9 @@ func (c Command) Delete() api.DeleteRequest {
 // IsID tells whether a reference to a VM is its id.
 func IsID(ref string) bool { return idForm.MatchString(ref) }
 
+// IsFingerprint tells whether a reference to a satellite is its fingerprint.
+func IsFingerprint(ref string) bool { return strings.HasPrefix(ref, "SHA256:") }
+
 // String writes the command as a line that parses to it.
 func (c Command) String() string {
 	if c.Verb.Name != "" || len(c.Words) == 0 {

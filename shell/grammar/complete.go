@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -147,14 +148,17 @@ func (c *completer) objects(typed string) {
 		}
 		return
 	}
-	if c.words >= len(c.verb.Params) {
+	p, ok := c.verb.param(c.words)
+	if !ok {
 		return
 	}
-	p := c.verb.Params[c.words]
 	for _, s := range p.Type.Options() {
+		hint := optionHints[s]
+		if v, ok := Find(s); ok && p.Type == TypeVerb {
+			hint = v.Summary
+		}
 		if strings.HasPrefix(s, typed) {
-			v, _ := Find(s)
-			c.add(c.here.at, s, v.Summary)
+			c.add(c.here.at, s, hint)
 		}
 	}
 	c.known(p.Kind, typed, c.here.at)
@@ -169,7 +173,7 @@ func (c *completer) values() {
 	last := c.here.arg.values[len(c.here.arg.values)-1]
 	for _, s := range k.Type.Options() {
 		if strings.HasPrefix(s, last.Value) {
-			c.add(last.At, s, k.Meaning)
+			c.add(last.At, s, cmp.Or(optionHints[s], k.Meaning))
 		}
 	}
 	c.known(k.Kind, last.Value, last.At)

@@ -6,12 +6,13 @@
 // ISO/IEC 14977:
 //
 //	line  = [ term, { blank, term } ] ;
-//	term  = text | arg | flag ;
+//	term  = text | print | arg | flag ;
 //	arg   = [ "-" ], key, ":", [ op ], value, { ",", value } ;
 //	op    = "<" | "<=" | ">" | ">=" ;
 //	value = text ;                      (* bare: no comma; no < or > at its beginning *)
 //	text  = bare | quoted ;             (* bare: no blank, no quote *)
 //	quoted = '"', { character | "\", character }, '"' ;   (* \ makes the next character plain *)
+//	print = "SHA256:", { base64 } ;     (* a key's fingerprint is a word, and no key with a value *)
 //	key   = letter, { letter | digit | "-" | "_" } ;
 //	flag  = "--", key ;
 //

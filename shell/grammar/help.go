@@ -29,8 +29,11 @@ func (v *Verb) Help() string {
 	var b strings.Builder
 	b.WriteString(wrap(v.Usage(), "", "    "))
 	b.WriteString("\n" + wrap(sentence(v.Summary)+" "+v.Detail, "", ""))
-	if len(v.Keys) > 0 {
+	if len(v.Keys) > 0 || len(v.told()) > 0 {
 		b.WriteString("\n")
+	}
+	for _, p := range v.told() {
+		b.WriteString(wrap(p.Type.Meaning(), fmt.Sprintf("  %-22s", p.Name), strings.Repeat(" ", 24)))
 	}
 	for _, k := range v.Keys {
 		head := fmt.Sprintf("  %-22s", k.Name+":"+k.Type.Placeholder())
@@ -42,6 +45,17 @@ func (v *Verb) Help() string {
 		b.WriteString(wrap(e.Meaning, head, strings.Repeat(" ", v.widest()+4)))
 	}
 	return b.String()
+}
+
+// told are the words whose form is worth a line of help: not the names.
+func (v *Verb) told() []Param {
+	var told []Param
+	for _, p := range v.Params {
+		if p.Type.trustMeaning() != "" {
+			told = append(told, p)
+		}
+	}
+	return told
 }
 
 // widest is the length of the longest example, all of which are ASCII.
@@ -107,11 +121,12 @@ func Reference() string {
 		verbs[i].reference(&b)
 	}
 	b.WriteString("\n## Types\n\n| type | values |\n| --- | --- |\n")
-	for _, t := range []Type{TypeName, TypePattern, TypeText, TypeState, TypeCount, TypeSize, TypeYesNo, TypeAddress, TypeMAC, TypeDuration, TypeJob, TypeVerb} {
+	for _, t := range []Type{TypeName, TypePattern, TypeText, TypeState, TypeCount, TypeSize, TypeYesNo, TypeAddress, TypeMAC, TypeDuration, TypeJob, TypeVerb,
+		TypeFingerprint, TypeKeyOrEvery, TypeSatellite, TypeAccount, TypeRole, TypeObject, TypeStatement, TypeSignature, TypeVerdict, TypeVia, TypeSince} {
 		fmt.Fprintf(&b, "| %s | %s |\n", t, t.Meaning())
 	}
 	b.WriteString("\n## Exit codes\n\n| code | |\n| --- | --- |\n| 0 | done |\n| 1 | failed |\n| 2 | bad usage, or cancelled |\n")
-	b.WriteString("| 4 | not allowed |\n| 8 | the job is still running |\n")
+	b.WriteString("| 4 | not allowed |\n| 8 | the job is still running, or the statement waits for its signature |\n")
 	return b.String()
 }
 
@@ -123,6 +138,12 @@ func (v *Verb) reference(b *strings.Builder) {
 	b.WriteString("\n")
 	if len(v.Aliases) > 0 {
 		fmt.Fprintf(b, "\nThe same: `%s`.\n", strings.Join(v.Aliases, "`, `"))
+	}
+	for i, p := range v.told() {
+		if i == 0 {
+			b.WriteString("\n| word | |\n| --- | --- |\n")
+		}
+		fmt.Fprintf(b, "| `%s` | %s |\n", p.Name, p.Type.Meaning())
 	}
 	if len(v.Keys) > 0 {
 		b.WriteString("\n| key | type | |\n| --- | --- | --- |\n")

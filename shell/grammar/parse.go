@@ -91,7 +91,7 @@ func (c *Command) takeWord(t term) *api.Error {
 	if !w.Quoted && strings.HasPrefix(w.Value, ":") {
 		return wrong(c.line, t.at, "a key is missing before the colon", "use key:value, or quote the word")
 	}
-	if !w.Quoted && strings.Contains(w.Value, ":") && !addressForm.MatchString(w.Value) {
+	if !w.Quoted && strings.Contains(w.Value, ":") && !addressForm.MatchString(w.Value) && !strings.HasPrefix(w.Value, "SHA256:") {
 		key, _, _ := strings.Cut(w.Value, ":")
 		return c.noKey(term{at: t.at, end: t.end, key: key})
 	}
@@ -99,10 +99,11 @@ func (c *Command) takeWord(t term) *api.Error {
 		c.Words = append(c.Words, w)
 		return nil
 	}
-	if len(c.Words) == len(c.Verb.Params) {
+	p, ok := c.Verb.param(len(c.Words))
+	if !ok {
 		return wrong(c.line, t.at, fmt.Sprintf("%s takes %s", c.Verb.Name, count(len(c.Verb.Params), "word")), c.Verb.Usage())
 	}
-	value, err := c.Verb.Params[len(c.Words)].Type.normal(w.Value, 0, 0)
+	value, err := p.Type.normal(w.Value, 0, 0)
 	if err != nil {
 		err.Column = column(c.line, t.at)
 		return err
@@ -165,6 +166,8 @@ func (c *Command) noKey(t term) *api.Error {
 	switch {
 	case c.Verb.Name == "" && addressForm.MatchString(c.line[t.at:t.end]):
 		err.Hint = "an address is found by address: or mac:"
+	case strings.EqualFold(t.key, "sha256"):
+		err.Hint = "a fingerprint begins with SHA256: in capitals"
 	case ok:
 		err.Hint = fmt.Sprintf(`did you mean "%s:"?`, near)
 	case len(others) > 0 && c.Verb.Name == "":
@@ -210,11 +213,26 @@ func (c *Command) checkWhole() error {
 // checkConfirm refuses a confirmation that names another thing. Of an id only the engine knows the name.
 func (c *Command) checkConfirm() error {
 	for _, a := range c.Args {
-		if a.Key.Name == KeyConfirm && a.Values[0].Value != c.Word(0) && !IsID(c.Word(0)) {
+		if a.Key.Name != KeyConfirm || a.Values[0].Value == c.Word(0) || IsID(c.Word(0)) {
+			continue
+		}
+		// Of a name and a fingerprint too, only the engine knows whether they are one satellite's.
+		if IsFingerprint(a.Values[0].Value) == IsFingerprint(c.Word(0)) {
 			return wrong(c.line, a.Values[0].At, fmt.Sprintf("%q does not confirm %q", a.Values[0].Value, c.Word(0)), "confirm with the same name")
 		}
 	}
 	return nil
+}
+
+// param gives the i-th word's.
+func (v *Verb) param(i int) (Param, bool) {
+	if n := len(v.Params); n > 0 && i >= n && v.Params[n-1].Many {
+		i = n - 1
+	}
+	if i >= len(v.Params) {
+		return Param{}, false
+	}
+	return v.Params[i], true
 }
 
 func count(n int, noun string) string {

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"decenter/engine/api"
 )
@@ -39,12 +40,22 @@ func TestWhatLinesMean(t *testing.T) {
 		"help exit":                          "help quit",
 		"exit":                               "quit",
 		"create --help":                      "create --help",
-		"delete web-1 confirm:web-1":         "delete web-1 confirm:web-1",
-		"web\u00a0server\u3000x":             "web server x",
-		`a "\\\"b"`:                          `a "\\\"b"`,
-		"satellite sat state:live":           "satellite sat state:live",
-		"stark state:running":                "stark state:running",
-		"delete 0a1b2c3d-0000-4000-8000-0123456789ab confirm:web-1": "delete 0a1b2c3d-0000-4000-8000-0123456789ab confirm:web-1",
+		testKey:                              testKey,
+		"admit " + testKey:                   "admit " + testKey,
+		"eject s3 confirm:" + testKey:        "eject s3 confirm:" + testKey,
+		"revoke EVERY":                       "revoke every",
+		"grant Operator " + testAccount + " on:ALL as:" + testAccount: "grant operator " + testAccount + " on:all as:" + testAccount,
+		"grant none " + testAccount + " on:array@s1":                  "grant none " + testAccount + " on:array@s1",
+		`declare "` + testLine + ` " "H9L5 yLFj"`:                     `declare "` + testLine + `" H9L5yLFj`,
+		"audit denied web -verdict:allow key:SHA256:* since:2H":       "audit denied web -verdict:allow key:SHA256:* since:2h",
+		"audit since:2026-01-02 verify:yes":                           "audit since:2026-01-02T00:00:00Z verify:yes",
+		"trust admit bc1q*":                                           "trust admit bc1q*",
+		"delete web-1 confirm:web-1":                                  "delete web-1 confirm:web-1",
+		"web\u00a0server\u3000x":                                      "web server x",
+		`a "\\\"b"`:                                                   `a "\\\"b"`,
+		"satellite sat state:live":                                    "satellite sat state:live",
+		"stark state:running":                                         "stark state:running",
+		"delete 0a1b2c3d-0000-4000-8000-0123456789ab confirm:web-1":   "delete 0a1b2c3d-0000-4000-8000-0123456789ab confirm:web-1",
 	} {
 		c, err := Parse(line)
 		if err != nil {
@@ -64,12 +75,38 @@ func TestErrorsTellWhereAndWhatWouldBeRight(t *testing.T) {
 		says   string
 		hint   string
 	}{
+		{"admit", 6, "admit lacks KEY", "admit KEY"},
+		{"admit s3", 7, `"s3" is not a fingerprint`, "SHA256: and 43 characters"},
+		{"admit SHA256:abc", 7, "is not a fingerprint", "here are 3"},
+		{"admit " + testKey[len("SHA256:"):], 7, "is not a fingerprint", "begin it with SHA256:"},
+		{"admit " + testKey[:len(testKey)-1] + "h", 7, "is not a fingerprint", "SHA256:"}, // bits beyond its end
+		{"admit sha256:abc", 7, `admit has no key "sha256"`, "in capitals"},
+		{"admit " + testKey + "," + testKey, 57, "cannot stand here", "blank"},
+		{"eject S3", 7, `"S3" is not a satellite`, "name, or its fingerprint"},
+		{"eject s3 confirm:s2", 18, "does not confirm", "same name"},
+		{"grant king " + testAccount + " on:all", 7, `"king" is not a role`, "owner, operator, reader, tenant, none"},
+		{"grant opertor " + testAccount + " on:all", 7, `is not a role`, `"operator"`},
+		{"grant reader " + strings.ToUpper(testAccount) + " on:all", 14, "address", testAccount},
+		{"grant reader bc1qxyz on:all", 14, "address", ""},
+		{"grant reader " + testAccount, 56, "grant lacks on", "add on:OBJECT"},
+		{"grant reader " + testAccount + " on:web_1", 60, "is not something to grant", "VM's name"},
+		{"ungrant reader " + testAccount, 1, `no verb "ungrant"`, `"grant"`},
+		{"revoke all", 8, "is not a fingerprint", "or every"},
+		{"declare hello " + testSignature, 9, "not a statement", "between quotes"},
+		{`declare "` + testLine + ` x" ` + testSignature, 9, "not a statement", ""},
+		{`declare "` + testLine + `" "` + testLine + `"`, 109, "this is the line, not its signature", "wallet"},
+		{`declare "` + testLine + `" a!b`, 109, "not a signature", "base64"},
+		{"audit verdict:no", 15, `"no" is not a verdict`, "allow or deny"},
+		{"audit since:yesterday", 13, "is not a span", "2h or 7d"},
+		{"audit -since:2h", 7, "does not exclude", "hyphen"},
+		{"audit acount:x", 7, `audit has no key "acount"`, `"account:"`},
+		{"audit since:1h,2h", 16, "one value", ""},
 		{"creat web-1 from:tiny", 1, `no verb "creat"`, `"create"`},
 		{"craete web-1", 1, `no verb "craete"`, `"create"`},
 		{"Delete web-1", 1, `no verb "Delete"`, `"delete"`},
 		{"strat web-1", 1, `no verb "strat"`, `"start"`},
 		{"foo web-1 stopped:yes", 11, `search has no key "stopped"`, "create has it"},
-		{"web confirm:web", 5, `search has no key "confirm"`, "delete has it"},
+		{"web confirm:web", 5, `search has no key "confirm"`, "delete or eject has it"},
 		{"web sate:running", 5, `no key "sate"`, `"state:"`},
 		{"web state:runing", 11, `"runing" is not a state`, `"running"`},
 		{"create web-1 form:tiny", 14, `create has no key "form"`, `"from:"`},
@@ -182,7 +219,60 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+const (
+	testKey       = exampleKey
+	testAccount   = exampleAccount
+	testLine      = "decenter revoke 1 as " + testAccount + " key every at 2026-01-02T03:04:05Z"
+	testSignature = "H9L5yLFjti0QTHhPyFrZCT1V"
+)
+
+// What the verbs of trust ask.
+func TestWhatTrustAsks(t *testing.T) {
+	for line, want := range map[string]api.ProposeRequest{
+		"admit " + testKey:                          {Kind: api.StatementAdmit, Key: testKey},
+		"eject s3 as:" + testAccount:                {Kind: api.StatementEject, Key: "s3", Account: testAccount},
+		"revoke every":                              {Kind: api.StatementRevoke},
+		"grant tenant " + testAccount + " on:all":   {Kind: api.StatementGrant, Role: api.RoleTenant, Grantee: testAccount, Object: "all"},
+		"grant reader " + testAccount + " on:web-1": {Kind: api.StatementGrant, Role: api.RoleReader, Grantee: testAccount, Object: "web-1"},
+	} {
+		c, err := Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Propose(); got != want {
+			t.Errorf("%s asks %+v, want %+v", line, got, want)
+		}
+	}
+	now := time.Date(2026, 1, 9, 12, 0, 0, 0, time.UTC)
+	for since, want := range map[string]string{"90s": "2026-01-09T11:58:30Z", "2h": "2026-01-09T10:00:00Z", "1w": "2026-01-02T12:00:00Z",
+		"2026-01-02": "2026-01-02T00:00:00Z", "2026-01-02T05:00:00+02:00": "2026-01-02T03:00:00Z", `"2026-01-02 15:04"`: "2026-01-02T15:04:00Z"} {
+		c, err := Parse("audit web -action:read,login since:" + since + " verify:yes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := api.AuditRequest{Verify: true, Query: api.Query{Words: []string{"web"}, Filters: []api.Filter{
+			{Key: api.KeyAction, Not: true, Values: []string{"read", "login"}}, {Key: api.KeySince, Values: []string{want}}}}}
+		if got := c.Audit(now); !reflect.DeepEqual(got, ask) {
+			t.Errorf("since:%s asks %+v, want %+v", since, got, ask)
+		}
+	}
+}
+
+func TestSignedByOtherWays(t *testing.T) {
+	s, err := CheckSigned(api.Signed{Line: testLine + "\r", Signature: " H9L5\n yLFj \n"})
+	if err != nil || s != (api.Signed{Line: testLine, Signature: "H9L5yLFj"}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, s := range []api.Signed{{}, {Line: testLine}, {Line: "x", Signature: testSignature}, {Line: testLine, Signature: strings.Repeat("A", 1023)}} {
+		if _, err := CheckSigned(s); api.CodeOf(err) != api.CodeInvalid {
+			t.Errorf("%+v gives %v", s, err)
+		}
+	}
+}
+
 var seeds = []string{
+	"SHA256:", "SHA256:a/+b x", `"SHA256:a b"`, "-SHA256:x", "admit " + testKey, "audit since:2h -via:ssh x", "grant none " + testAccount + " on:all",
+	`declare "` + testLine + `" ` + testSignature,
 	"", "web", `"create" web`, "create web-1 from:tiny cpu:2 memory:2GiB", "vm -memory:>=2G state:running,paused", `owner:"a b","c\"d\\"`,
 	"state:live create x", "--json help create", "delete web-1 confirm:web-1", "watch 3f9a", `a "" b`, "console x idle:5s", "52:54:00:12:34:56",
 	"creat web-1 from:tiny", `"open`, "mac:*:ab", "a,b c", `\ \\ "\x"`, "x\u00a0y", `-- - :`,

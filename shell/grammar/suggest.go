@@ -79,6 +79,23 @@ func misspelt(first string, rest []term) (*Verb, bool) {
 	return meant, meant != nil
 }
 
+// Near gives the verb that a search for one bare word was perhaps meant to be.
+func Near(c Command) (string, bool) {
+	if c.Verb.Name != "" || len(c.Words) != 1 || len(c.Args) > 0 || c.Words[0].Quoted {
+		return "", false
+	}
+	var names []string
+	for _, v := range verbs[1:] {
+		names = append(names, v.Name)
+	}
+	switch w := c.Word(0); api.Kind(w) {
+	case api.KindVM, api.KindSpacesuit, api.KindSatellite, api.KindJob:
+		return "", false
+	default:
+		return Closest(w, names)
+	}
+}
+
 // goesOn tells whether the terms after a verb look like that verb's.
 func goesOn(v *Verb, rest []term) bool {
 	for _, t := range rest {

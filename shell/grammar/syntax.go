@@ -28,6 +28,7 @@ var keyForm = regexp.MustCompile(`^-?[A-Za-z][A-Za-z0-9_-]*:(>=|<=|>|<)?`)
 var tokens = lexer.MustStateful(lexer.Rules{
 	"Root": {
 		{Name: "Blank", Pattern: `[\s\p{Z}]+`},
+		{Name: "Print", Pattern: `SHA256:[A-Za-z0-9+/]*`},
 		{Name: "Key", Pattern: `-?[A-Za-z][A-Za-z0-9_-]*:`, Action: lexer.Push("Value")},
 		{Name: "Flag", Pattern: `--[A-Za-z][A-Za-z0-9_-]*`},
 		{Name: "Quoted", Pattern: quotedForm},
@@ -57,7 +58,7 @@ type termNode struct {
 	Flag   string   `parser:" | @Flag"`
 	Quoted string   `parser:" | @Quoted"`
 	Open   string   `parser:" | @Open"`
-	Word   string   `parser:" | @Word )"`
+	Word   string   `parser:" | @( Print | Word ) )"`
 }
 
 type argNode struct {

@@ -18,6 +18,8 @@ type Verb struct {
 
 	// Act is set for verbs that Control a VM.
 	Act api.Act `json:"-"`
+	// Sign is set for verbs whose statement an account must sign.
+	Sign api.StatementKind `json:"-"`
 	// Work is set where a job does it.
 	Work bool `json:"work,omitempty"`
 	// View is set where the console opens a view for it.
@@ -33,7 +35,8 @@ type Param struct {
 	Name     string `json:"name"` // as help shows it: NAME
 	Type     Type   `json:"type"`
 	Optional bool   `json:"optional,omitempty"`
-	Kind     string `json:"-"` // of the names that fit, for completion
+	Many     bool   `json:"many,omitempty"` // it may be repeated; the last word alone
+	Kind     string `json:"-"`              // of the names that fit, for completion
 }
 
 // Key is what comes before a colon.
@@ -78,6 +81,9 @@ const (
 	KeyConfirm = "confirm"
 	KeyDetach  = "detach"
 	KeyIdle    = "idle"
+	KeyAs      = "as"
+	KeyOn      = "on"
+	KeyVerify  = "verify"
 )
 
 // Flags gives every flag.
@@ -182,6 +188,7 @@ var verbs = []Verb{
 	},
 	{Name: "satellites", Summary: "list the satellites, also those that do not answer", View: true, Examples: []Example{{"satellites", ""}}},
 	{Name: "tree", Summary: "show the satellite tree as the asked satellite knows it", View: true, Examples: []Example{{"tree", ""}}},
+	trust, admit, eject, grant, revoke, declare, audit, whoami,
 	{
 		Name: "help", Summary: "tell what can be asked", View: true, Offline: true,
 		Params:   []Param{{Name: "VERB", Type: TypeVerb, Optional: true}},
@@ -252,16 +259,22 @@ func (v *Verb) Usage() string {
 		return "[WORD]… [[-]KEY:[OP]VALUE[,VALUE]…]…"
 	}
 	for _, p := range v.Params {
+		name := " " + p.Name
 		if p.Optional {
-			s += " [" + p.Name + "]"
-		} else {
-			s += " " + p.Name
+			name = " [" + p.Name + "]"
 		}
+		if p.Many {
+			name += "…"
+		}
+		s += name
 	}
 	for _, k := range v.Keys {
-		if k.Required {
+		switch {
+		case k.Required:
 			s += " " + k.Name + ":" + k.Type.Placeholder()
-		} else {
+		case k.Filter:
+			s += " [[-]" + k.Name + ":" + k.Type.Placeholder() + ",…]"
+		default:
 			s += " [" + k.Name + ":" + k.Type.Placeholder() + "]"
 		}
 	}

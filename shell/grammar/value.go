@@ -42,6 +42,9 @@ func (t Type) Placeholder() string {
 
 // Meaning tells what a value of the type looks like.
 func (t Type) Meaning() string {
+	if s := t.trustMeaning(); s != "" {
+		return s
+	}
 	return map[Type]string{
 		TypeName:     "lower-case letters, digits and inner hyphens, at most 63",
 		TypePattern:  "a name; * stands for any run of characters",
@@ -63,6 +66,7 @@ func States() []string {
 	return []string{
 		string(api.StateCreating), string(api.StateRunning), string(api.StatePaused), string(api.StateStopped), string(api.StateCrashed), string(api.StateDeleting),
 		string(api.SatelliteLive), string(api.SatelliteSilent), string(api.SatelliteFailed), string(api.SatelliteLeft),
+		string(api.SatelliteStranger),
 		string(api.JobDone), string(api.JobCancelled),
 	}
 }
@@ -81,7 +85,7 @@ func (t Type) Options() []string {
 		}
 		return names
 	}
-	return nil
+	return t.trustOptions()
 }
 
 // ordered tells whether values of the type compare by < and >.
@@ -125,6 +129,8 @@ func (t Type) normal(s string, min, max uint64) (string, *api.Error) {
 			return mac.String(), nil
 		}
 		ok = partOfMAC.MatchString(low)
+	case TypeFingerprint, TypeKeyOrEvery, TypeSatellite, TypeAccount, TypeRole, TypeObject, TypeStatement, TypeSignature, TypeVerdict, TypeVia, TypeSince:
+		return t.trustNormal(s)
 	case TypeJob:
 		ok = jobForm.MatchString(low)
 	case TypeText:
@@ -139,7 +145,9 @@ func (t Type) normal(s string, min, max uint64) (string, *api.Error) {
 // not is the error of a value that is none of the type.
 func (t Type) not(s string) *api.Error {
 	noun := map[Type]string{TypeSize: "a size", TypeCount: "a number", TypeDuration: "a time", TypeYesNo: "yes or no", TypeState: "a state",
-		TypeAddress: "an IP address", TypeMAC: "a MAC address", TypeJob: "a job's id", TypePattern: "a name", TypeVerb: "a verb"}[t]
+		TypeAddress: "an IP address", TypeMAC: "a MAC address", TypeJob: "a job's id", TypePattern: "a name", TypeVerb: "a verb",
+		TypeFingerprint: "a fingerprint", TypeKeyOrEvery: "a key", TypeSatellite: "a satellite", TypeRole: "a role", TypeObject: "something to grant",
+		TypeVerdict: "a verdict", TypeVia: "a way in", TypeSince: "a span or a time"}[t]
 	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%q is not %s", s, noun), Hint: "use " + t.Meaning()}
 }
 

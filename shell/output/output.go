@@ -111,6 +111,10 @@ func (p Printer) Satellites(nodes []api.Satellite) error {
 	}
 	t := newTable("SATELLITE", "STATE", "ADDRESS", "VMS", "RUNNING", "CPUS", "LOAD", "MEMORY", "FREE", "RUNS BY")
 	for _, n := range nodes {
+		if n.State == api.SatelliteStranger { // nothing is known of it but its MAC and port
+			t.add(text(n.Name), state(string(n.State)), text(n.Address))
+			continue
+		}
 		t.add(text(n.Name), state(string(n.State)), text(n.Address), text(strconv.Itoa(n.VMs)), text(strconv.Itoa(n.Running)),
 			text(strconv.Itoa(n.CPUs)), text(strconv.FormatFloat(n.Load, 'f', 2, 64)), text(Size(n.Memory)), text(Size(n.MemoryFree)), text(n.Accel))
 	}
@@ -208,7 +212,7 @@ func state(s string) cell {
 		style = green
 	case string(api.StateCrashed), string(api.SatelliteFailed):
 		style = red
-	case string(api.StateCreating), string(api.StateDeleting), string(api.StatePaused), string(api.SatelliteSilent):
+	case string(api.StateCreating), string(api.StateDeleting), string(api.StatePaused), string(api.SatelliteSilent), string(api.SatelliteStranger):
 		style = yellow
 	case string(api.StateStopped), string(api.SatelliteLeft), string(api.JobCancelled):
 		style = dim

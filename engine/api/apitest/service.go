@@ -66,6 +66,9 @@ func (v view) Hello(ctx context.Context) (api.Hello, error) {
 		if s.State == api.SatelliteLive {
 			h.Live++
 		}
+		if s.State == api.SatelliteStranger {
+			h.Known--
+		}
 	}
 	return h, nil
 }

@@ -1,0 +1,181 @@
+package output
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"decenter/engine/api"
+)
+
+const dayAndTime = "2006-01-02 15:04:05"
+
+func utc(t time.Time) string { return t.UTC().Format(dayAndTime) }
+
+// Trust writes whom a satellite trusts; as JSON the whole reply, one object.
+func (p Printer) Trust(r api.TrustReply) error {
+	if p.JSON {
+		return objects(p.W, []api.TrustReply{r})
+	}
+	owners := "none: only root on a satellite's own socket may do everything"
+	if len(r.Owners) > 0 {
+		owners = Clean(strings.Join(r.Owners, ", "))
+	}
+	if _, err := fmt.Fprintf(p.W, "constellation %s\nowners by configuration: %s\n", Clean(r.Constellation), owners); err != nil {
+		return err
+	}
+	if len(r.Statements) == 0 {
+		return nil
+	}
+	if _, err := io.WriteString(p.W, "\n"); err != nil {
+		return err
+	}
+	t := newTable("SAYS", "ABOUT", "SIGNED BY", "SINCE (UTC)", "UNTIL (UTC)")
+	for _, s := range r.Statements {
+		until := ""
+		if s.Until != nil {
+			until = utc(*s.Until)
+		}
+		t.add(text(string(s.Kind)), text(s.About()), text(s.Account), text(utc(s.Time)), text(until))
+	}
+	return p.table(t)
+}
+
+// Proposal writes the line to be signed, alone.
+func (p Printer) Proposal(r api.Proposal) error {
+	if p.JSON {
+		return objects(p.W, []api.Proposal{r})
+	}
+	_, err := fmt.Fprintln(p.W, Clean(r.Line))
+	return err
+}
+
+// Declared writes a statement that is in force now.
+func (p Printer) Declared(s api.Statement) error {
+	if p.JSON {
+		return objects(p.W, []api.Statement{s})
+	}
+	_, err := fmt.Fprintf(p.W, "in force: %s %s, signed by %s\n", Clean(string(s.Kind)), Clean(s.About()), Clean(s.Account))
+	return err
+}
+
+// Audit writes entries: nothing for none, not even headings.
+func (p Printer) Audit(entries []api.AuditEntry) error {
+	if p.JSON {
+		return objects(p.W, entries)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	t := newTable("TIME (UTC)", "SATELLITE", "VERDICT", "ACTION", "OBJECT", "ACCOUNT", "VIA", "REASON")
+	for _, e := range entries {
+		t.add(text(utc(e.Time)), text(e.Satellite), verdict(e.Verdict), text(Times(e)), text(e.Object), text(e.Account), text(e.Via), text(e.Reason))
+	}
+	return p.table(t)
+}
+
+// Times is an entry's action, and how many it stands for.
+func Times(e api.AuditEntry) string {
+	if e.Count > 1 {
+		return e.Action + " ×" + strconv.Itoa(e.Count)
+	}
+	return e.Action
+}
+
+func verdict(v api.Verdict) cell {
+	if v == api.VerdictDeny {
+		return cell{string(v), red}
+	}
+	return cell{string(v), plain}
+}
+
+// Chains writes the state of satellites' logs.
+func (p Printer) Chains(chains []api.AuditChain) error {
+	if p.JSON {
+		return objects(p.W, chains)
+	}
+	if len(chains) == 0 {
+		return nil
+	}
+	t := newTable("SATELLITE", "CHAIN", "ENTRIES", "FROM", "HEAD")
+	for _, c := range chains {
+		is := cell{"whole", green}
+		if c.Broken != "" {
+			is = cell{"broken: " + c.Broken, red}
+		}
+		t.add(text(c.Satellite), is, text(strconv.FormatUint(c.Entries, 10)), text(strconv.FormatUint(c.First, 10)), text(c.Head))
+	}
+	return p.table(t)
+}
+
+// Hello writes who the caller is.
+func (p Printer) Hello(h api.Hello) error {
+	if p.JSON {
+		return objects(p.W, []api.Hello{h})
+	}
+	var b strings.Builder
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%-11s%s\n", name, Clean(value))
+		}
+	}
+	row("account", h.Account)
+	if h.Account == api.AccountLocal {
+		row("", "root on this satellite alone: other satellites take an account's signature")
+	}
+	row("scope", ScopeText(h.Scope))
+	if !h.Scope.Full() {
+		row("", ScopeHint(h.Scope))
+	}
+	row("via", map[string]string{"socket": "this machine's own socket", "ssh": "ssh", "peer": "another satellite"}[h.Via])
+	row("key", cmp.Or(h.Key, map[bool]string{true: "no SSH key was proved at the login"}[h.Via == "ssh"]))
+	if h.Until != nil {
+		row("until", utc(*h.Until)+" UTC")
+	}
+	row("satellite", h.Satellite+", "+h.ID)
+	row("live", fmt.Sprintf("%d of %d satellites", h.Live, h.Known))
+	_, err := io.WriteString(p.W, b.String())
+	return err
+}
+
+// ScopeText says what a scope lets one do.
+func ScopeText(s api.Scope) string {
+	switch s {
+	case api.ScopeRead:
+		return "read: this login may only look"
+	case api.ScopeOperate:
+		return "operate: all but what cannot be undone and what changes trust"
+	}
+	return "all that the account may do"
+}
+
+// ScopeHint says how to have more than a scope.
+func ScopeHint(s api.Scope) string {
+	if s == api.ScopeRead {
+		return "to do more, log in with an SSH key, or have your wallet sign for one: decenter key delegate"
+	}
+	return "to do more, log in with a signature of your wallet"
+}
+
+// Refused are the lines about satellites that answered, but not this caller; empty for none.
+func Refused(list []api.Refusal) string {
+	s := ""
+	for _, r := range list {
+		s += Clean(r.Satellite) + " refuses: " + Clean(r.Reason) + "\n"
+	}
+	return s
+}
+
+// Strangers is the line about machines on a cable that nobody admitted; empty for none.
+func Strangers(nodes []api.Satellite) string {
+	for _, n := range nodes {
+		if n.State == api.SatelliteStranger {
+			return "a stranger is on a cable, and nothing is forwarded for it; if it is yours, compare the fingerprint that its engine tells,\n" +
+				"and then: admit SHA256:…\n"
+		}
+	}
+	return ""
+}
