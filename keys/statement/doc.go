@@ -16,7 +16,7 @@
 //	ROLE     owner, operator, reader, tenant or none
 //	OBJECT   all | array | array@SATELLITE | vm:<32 hex>  at most 35
 //
-// The longest is a grant, of 240 characters: keys.MaxChallenge. The digit after the verb is the version.
+// The longest is a grant between two taproot accounts of regtest, of 239 characters; keys.MaxChallenge is 240. The digit after the verb is the version.
 //
 // # What they mean
 //

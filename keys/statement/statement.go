@@ -116,6 +116,8 @@ const (
 	ObjectArray Object = "array"
 )
 
+const arrayAt = "array@"
+
 var objectForm = regexp.MustCompile(`^(all|array|array@[a-z0-9]([a-z0-9-]*[a-z0-9])?|vm:[0-9a-f]{32})$`)
 
 // ObjectVM is the object that is one VM. id is a UUID in any of its usual spellings.
@@ -124,7 +126,7 @@ func ObjectVM(id string) Object {
 }
 
 // ObjectArrayAt is the signer's array on one satellite.
-func ObjectArrayAt(satellite string) Object { return Object("array@" + satellite) }
+func ObjectArrayAt(satellite string) Object { return Object(arrayAt + satellite) }
 
 // Signer is of Statement, as are the methods below.
 func (d Delegation) Signer() keys.Address { return d.Account }
@@ -261,6 +263,8 @@ func (g Grant) check() error {
 	switch {
 	case !slices.Contains(roles, g.Role):
 		return wrong(fmt.Sprintf("%q is not a role", g.Role), "use owner, operator, reader, tenant or none")
+	case len(g.Object) > maxObject && strings.HasPrefix(string(g.Object), arrayAt):
+		return wrong(fmt.Sprintf("%q is too long for a statement", g.Object), fmt.Sprintf("only a satellite whose name has at most %d characters can be named", maxObject-len(arrayAt)))
 	case len(g.Object) > maxObject || !objectForm.MatchString(string(g.Object)):
 		return wrong(fmt.Sprintf("%q is nothing that can be granted", g.Object), "use all, array, array@SATELLITE or vm: and an id of 32 hex digits")
 	case g.Role == Tenant && g.Object != ObjectAll:
