@@ -3,18 +3,18 @@ package keys
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/btcutil/base58"
 	"github.com/btcsuite/btcd/txscript"
-	"github.com/btcsuite/btcd/wire"
 )
 
 // testKey gives the same key for the same seed.
@@ -41,6 +41,34 @@ func TestAnAccountHasOneSpelling(t *testing.T) {
 					t.Errorf("%s %s: %q: got %v, want a refusal", network, kind, bad, err)
 				}
 			}
+		}
+	}
+}
+
+// The standards' own examples of which address a public key has: BIP-49, BIP-84 and BIP-86.
+func TestAKeysAccountsAreTheStandards(t *testing.T) {
+	for _, c := range []struct {
+		key     string
+		network Network
+		kind    Kind
+		address string
+	}{
+		{"03a1af804ac108a8a51782198c2d034b28bf90c8803f5a53f76276fa69a4eae77f", Testnet, P2SHP2WPKH, "2Mww8dCYPUpKHofjgcXcBCEGmniw9CoaiD2"},
+		{"0330d54fd0dd420a6e5f8d3624f5f3482cae350f79d5f0753bf5beef9c2d91af3c", Mainnet, P2WPKH, "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"},
+		{"02cc8a4bc64d897bddc5fbc2f670f7a8ba0b386779106cf1223c6fc5d7cd6fc115", Mainnet, P2TR, "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr"},
+		{"0283dfe85a3151d2517290da461fe2815591ef69f2b18a2ce63f01697a8b313145", Mainnet, P2TR, "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"},
+		{"03399f1b2f4393f29a18c937859c5dd8a77350103157eb880f02e8c08214277cef", Mainnet, P2TR, "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7"},
+	} {
+		raw, err := hex.DecodeString(c.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := btcec.ParsePubKey(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := accountOf(c.network, c.kind, key).String(); got != c.address {
+			t.Errorf("%s of %s: got %s, want %s", c.kind, c.key, got, c.address)
 		}
 	}
 }
@@ -117,136 +145,106 @@ func TestBrokenDiceMakeNoKey(t *testing.T) {
 // A signature binds account, message and key; each alone, changed, breaks it.
 func TestSignThenVerify(t *testing.T) {
 	k, other := testKey(t, 4), testKey(t, 5)
-	for _, kind := range Kinds() {
-		a := k.Address(Mainnet, kind)
-		for _, message := range []string{"", "Hello World", strings.Repeat("long ", 1000)} {
-			sig, err := k.Sign(a, message)
-			if err != nil {
-				t.Fatal(err)
+	longest := 0
+	for _, network := range []Network{Mainnet, Testnet, Regtest} {
+		for _, kind := range Kinds() {
+			for _, message := range []string{"", "Hello World", strings.Repeat("long ", 1000)} {
+				for form, sig := range everyForm(t, k, k.Address(network, kind), message) {
+					longest = max(longest, len(sig))
+					checkBinding(t, form, other, k.Address(network, kind), message, sig)
+				}
 			}
-			if len(sig) > MaxSignature {
-				t.Errorf("%s: a signature of %d characters", kind, len(sig))
-			}
-			if err := Verify(a, message, sig); err != nil {
-				t.Errorf("%s: %v", kind, err)
-			}
-			if Verify(other.Address(Mainnet, kind), message, sig) == nil {
-				t.Errorf("%s: passes for another account", kind)
-			}
-			if Verify(a, message+"x", sig) == nil {
-				t.Errorf("%s: passes for another message", kind)
-			}
-			if Verify(a, message, sig+"\n") == nil || Verify(a, message, sig[:10]+"\n"+sig[10:]) == nil || Verify(a, message, " "+sig) == nil {
-				t.Errorf("%s: passes in another spelling", kind)
+			if _, err := other.Sign(k.Address(network, kind), "x"); !errors.Is(err, ErrKey) {
+				t.Errorf("%s: another key signs for the account: %v", kind, err)
 			}
 		}
-		if _, err := other.Sign(a, "x"); !errors.Is(err, ErrKey) {
-			t.Errorf("%s: another key signs for the account: %v", kind, err)
-		}
+	}
+	if longest > 300 || longest > MaxSignature {
+		t.Errorf("a signature of %d characters", longest)
 	}
 }
 
-// The script engine alone accepts every sighash; our rule is what refuses them.
-func TestOnlySighashAll(t *testing.T) {
-	k := testKey(t, 6)
-	for _, kind := range Kinds() {
-		checkSighash(t, k, k.Address(Mainnet, kind))
-	}
-}
-
-func checkSighash(t *testing.T, k PrivateKey, a Address) {
+// everyForm gives the signatures that an account's holder can make, by their form.
+func everyForm(t testing.TB, k PrivateKey, account Address, message string) map[string]string {
 	t.Helper()
-	for _, how := range []txscript.SigHashType{txscript.SigHashNone, txscript.SigHashSingle, txscript.SigHashAll | txscript.SigHashAnyOneCanPay} {
-		sig, err := signFull(k, a, "pay", how)
+	must := func(sig string, err error) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Verify(a, "pay", sig); err == nil || !strings.Contains(err.Error(), "sighash") {
-			t.Errorf("%s, sighash %#x: got %v, want a refusal", a.kind, how, err)
-		}
-		if a.kind != P2PKH {
-			if sig, err = signSimple(k, a, "pay", how); err != nil {
-				t.Fatal(err)
-			}
-			if err := Verify(a, "pay", sig); err == nil || !strings.Contains(err.Error(), "sighash") {
-				t.Errorf("%s, simple, sighash %#x: got %v, want a refusal", a.kind, how, err)
-			}
-		}
-		tx, err := signTransaction(k, a, "pay", how)
-		if err != nil {
-			t.Fatal(err)
-		}
-		script, _ := a.script()
-		if err := engineAlone(script, tx); err != nil {
-			t.Errorf("control: the engine alone refuses %s, sighash %#x (%v), so this test shows nothing", a.kind, how, err)
-		}
+		return sig
 	}
+	forms := map[string]string{"default": must(k.Sign(account, message)), "full": must(k.SignFull(account, message))}
+	if account.kind != P2TR {
+		forms["BIP-137"] = signCompact(k, message)
+	}
+	if account.kind != P2PKH {
+		forms["simple"] = must(signSimple(k, account, message, wholeOf(account.kind)))
+		forms["unprefixed"] = strings.TrimPrefix(forms["simple"], simplePrefix)
+		// ALL is what some wallets write for taproot, in one byte more.
+		forms["simple, ALL"] = must(signSimple(k, account, message, txscript.SigHashAll))
+	}
+	return forms
 }
 
-// engineAlone judges without our rules, so that a test can show what they add.
-func engineAlone(script []byte, tx *wire.MsgTx) error {
-	hashes := txscript.NewTxSigHashes(tx, spent(script))
-	e, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil, hashes, 0, spent(script))
-	if err != nil {
-		return err
+func checkBinding(t *testing.T, form string, other PrivateKey, a Address, message, sig string) {
+	t.Helper()
+	if err := Verify(a, message, sig); err != nil {
+		t.Errorf("%s %s %s: %v", a.network, a.kind, form, err)
 	}
-	return e.Execute()
-}
-
-func TestOtherSpellingsOfAWitnessAreRefused(t *testing.T) {
-	k := testKey(t, 7)
-	a := k.Address(Mainnet, P2WPKH)
-	sig, err := k.Sign(a, "m")
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(sig, "smp"))
-	der := raw[2 : 2+raw[1]]
-	s := highS(t, der[:len(der)-1])
-	key := raw[len(raw)-33:]
-	build := func(items ...[]byte) []byte { return appendWitness(nil, items) }
-	long := append([]byte{0xfd, 2, 0}, raw[1:]...) // the count in three bytes
-	for name, bad := range map[string][]byte{
-		"a byte after":     append(bytes.Clone(raw), 0),
-		"a byte missing":   raw[:len(raw)-1],
-		"a long count":     long,
-		"a third item":     build(der, key, nil),
-		"one item":         build(der),
-		"no signature":     build(nil, key),
-		"high S":           build(append(s, 1), key),
-		"uncompressed key": build(der, k.key.PubKey().SerializeUncompressed()),
-		"a huge item":      {2, 0xfe, 0xff, 0xff, 0xff, 0xff},
-		"nothing":          {},
+	for name, wrong := range map[string]error{
+		"for another account":              Verify(other.Address(a.network, a.kind), message, sig),
+		"for another message":              Verify(a, message+"x", sig),
+		"with a line end after it":         Verify(a, message, sig+"\n"),
+		"with a line end in it":            Verify(a, message, sig[:10]+"\n"+sig[10:]),
+		"with a blank before it":           Verify(a, message, " "+sig),
+		"with its padding left out":        Verify(a, message, strings.TrimRight(sig, "=")+strings.Repeat("=", (strings.Count(sig, "=")+1)%3)),
+		"with another form's prefix":       Verify(a, message, fullPrefix+strings.TrimPrefix(strings.TrimPrefix(sig, simplePrefix), fullPrefix)+"AA=="),
+		"as a proof of funds":              Verify(a, message, fundsPrefix+strings.TrimPrefix(sig, fullPrefix)),
+		"with its first character changed": Verify(a, message, "/"+sig[1:]),
 	} {
-		if err := Verify(a, "m", "smp"+base64.StdEncoding.EncodeToString(bad)); !errors.Is(err, ErrSignature) {
-			t.Errorf("%s: got %v, want a refusal", name, err)
+		if !errors.Is(wrong, ErrSignature) {
+			t.Errorf("%s %s %s: passes %s (%v)", a.network, a.kind, form, name, wrong)
 		}
 	}
-	if err := Verify(a, "m", "smp"+base64.StdEncoding.EncodeToString(build(der, key))); err != nil {
-		t.Errorf("control: the same builder's right witness: %v", err)
+}
+
+// The same key on another network, or as another kind, is another account, and a signature is good for one. Only
+// BIP-137 signs for a key rather than for an account.
+func TestASignatureIsForOneAccount(t *testing.T) {
+	k := testKey(t, 4)
+	for _, kind := range Kinds() {
+		for form, sig := range everyForm(t, k, k.Address(Mainnet, kind), "m") {
+			if len(sig) == 88 {
+				continue
+			}
+			for _, as := range Kinds() {
+				if err := Verify(k.Address(Mainnet, as), "m", sig); (err == nil) != (as == kind) {
+					t.Errorf("%s %s for the %s account: %v", kind, form, as, err)
+				}
+			}
+		}
 	}
 }
 
-// highS gives the other DER signature that the curve accepts for the same message.
-func highS(t *testing.T, der []byte) []byte {
-	t.Helper()
-	sig, err := ecdsa.ParseDERSignature(der)
-	if err != nil {
-		t.Fatal(err)
+func TestWhatCannotBeSignedIsRefused(t *testing.T) {
+	k := testKey(t, 4)
+	long := strings.Repeat("x", MaxMessage+1)
+	for _, kind := range Kinds() {
+		for name, sign := range map[string]func(Address, string) (string, error){"Sign": k.Sign, "SignFull": k.SignFull} {
+			if _, err := sign(k.Address(Mainnet, kind), long); !errors.Is(err, ErrSignature) {
+				t.Errorf("%s %s: a message too long: %v", name, kind, err)
+			}
+			if _, err := sign(Address{}, "m"); !errors.Is(err, ErrAddress) {
+				t.Errorf("%s: no account: %v", name, err)
+			}
+		}
+		if err := Verify(k.Address(Mainnet, kind), long, "smp"); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: a message too long: %v", kind, err)
+		}
 	}
-	r, s := sig.R(), sig.S()
-	s.Negate()
-	rb, sb := r.Bytes(), s.Bytes()
-	body := append(derInt(rb[:]), derInt(sb[:])...)
-	return append([]byte{0x30, byte(len(body))}, body...)
-}
-
-func derInt(b []byte) []byte {
-	b = bytes.TrimLeft(b, "\x00")
-	if b[0] >= 0x80 {
-		b = append([]byte{0}, b...)
+	if err := Verify(Address{}, "m", "smp"); !errors.Is(err, ErrAddress) {
+		t.Errorf("no account: %v", err)
 	}
-	return append([]byte{2, byte(len(b))}, b...)
 }
 
 // Wallets write different headers for the same account; only the recovery bits matter.
@@ -290,168 +288,4 @@ func TestAnUncompressedKeysAccountLogsIn(t *testing.T) {
 	if Verify(addressOf(Mainnet, P2WPKH, hash), message, sig) == nil {
 		t.Error("a witness program of an uncompressed key passes")
 	}
-}
-
-func testChallenge(t testing.TB) Challenge {
-	t.Helper()
-	return Challenge{
-		Satellite: Fingerprint{1, 2, 3},
-		Account:   testKey(t, 9).Address(Mainnet, P2WPKH),
-		Key:       Fingerprint{4, 5, 6},
-		Nonce:     Nonce{7, 8, 9},
-		Expires:   time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC),
-	}
-}
-
-func TestAChallengeIsWhatAWalletCanShow(t *testing.T) {
-	for _, network := range []Network{Mainnet, Testnet, Regtest} {
-		c := testChallenge(t)
-		c.Account = testKey(t, 9).Address(network, P2WPKH)
-		line := c.String()
-		if len(line) > MaxChallenge {
-			t.Errorf("%s: %d characters", network, len(line))
-		}
-		if strings.Contains(line, strings.Repeat(" ", MaxBlanks+1)) {
-			t.Errorf("%s: a run of blanks", network)
-		}
-		for _, r := range line {
-			if r < ' ' || r > '~' {
-				t.Errorf("%s: %q is not printable ASCII", network, r)
-			}
-		}
-		back, err := ParseChallenge(network, line)
-		if err != nil || back != c {
-			t.Errorf("%s: %q parses to %v, %v", network, line, back, err)
-		}
-	}
-}
-
-func TestEveryAccountsChallengeFits(t *testing.T) {
-	longest := 0
-	for _, network := range []Network{Mainnet, Testnet, Regtest} {
-		for _, kind := range Kinds() {
-			for _, key := range []Fingerprint{{4, 5, 6}, {}} {
-				c := testChallenge(t)
-				c.Account, c.Key = testKey(t, 9).Address(network, kind), key
-				line := c.String()
-				if longest = max(longest, len(line)); len(line) > MaxChallenge {
-					t.Errorf("%s %s: %d characters", network, kind, len(line))
-				}
-				if back, err := ParseChallenge(network, line); err != nil || back != c {
-					t.Errorf("%s %s: %q parses to %v, %v", network, kind, line, back, err)
-				}
-			}
-		}
-	}
-	if longest != 238 {
-		t.Errorf("the longest has %d characters, and the documentation says 238", longest)
-	}
-}
-
-func TestAChallengeWithoutAKeySaysSo(t *testing.T) {
-	c := testChallenge(t)
-	c.Key = Fingerprint{}
-	line := c.String()
-	if !strings.Contains(line, " with no-key ") {
-		t.Errorf("%q does not say that no key was proved", line)
-	}
-	got, err := FindChallenge(Mainnet, "\n"+line+"\n")
-	if err != nil || got != c {
-		t.Errorf("got %v, %v", got, err)
-	}
-	// No second spelling for the same thing.
-	if _, err := ParseChallenge(Mainnet, strings.Replace(line, "no-key", Fingerprint{}.String(), 1)); !errors.Is(err, ErrChallenge) {
-		t.Errorf("a fingerprint of zeroes: got %v, want a refusal", err)
-	}
-	// And none for a satellite without one.
-	if _, err := ParseChallenge(Mainnet, strings.Replace(line, c.Satellite.String(), "no-key", 1)); !errors.Is(err, ErrChallenge) {
-		t.Errorf("a satellite without a key: got %v, want a refusal", err)
-	}
-}
-
-func TestBadChallengesAreRefused(t *testing.T) {
-	line := testChallenge(t).String()
-	for name, bad := range map[string]string{
-		"another version":   strings.Replace(line, "login 1", "login 2", 1),
-		"another purpose":   strings.Replace(line, "login", "delegate", 1),
-		"two blanks":        strings.Replace(line, " as ", "  as ", 1),
-		"a line end":        line + "\n",
-		"a word more":       line + " x",
-		"a word less":       line[:strings.LastIndexByte(line, ' ')],
-		"loose nonce bits":  strings.Replace(line, testChallenge(t).Nonce.String(), strings.Repeat("A", 21)+"B", 1),
-		"local time":        strings.Replace(line, "05Z", "05+01:00", 1),
-		"no such day":       strings.Replace(line, "01-02", "02-30", 1),
-		"another's network": strings.Replace(line, testChallenge(t).Account.String(), testKey(t, 9).Address(Regtest, P2WPKH).String(), 1),
-		"too long":          line + strings.Repeat("x", MaxChallenge),
-		"empty":             "",
-	} {
-		if _, err := ParseChallenge(Mainnet, bad); !errors.Is(err, ErrChallenge) {
-			t.Errorf("%s: got %v, want a refusal", name, err)
-		}
-	}
-}
-
-func TestOneChallengeIsFoundInAPrompt(t *testing.T) {
-	c := testChallenge(t)
-	prompt := "(" + c.Account.String() + "@10.77.0.1) \n" + c.String() + "\r\n\nSignature: "
-	got, err := FindChallenge(Mainnet, prompt)
-	if err != nil || got != c {
-		t.Errorf("got %v, %v", got, err)
-	}
-	if _, err := FindChallenge(Mainnet, prompt+"\n"+c.String()); err == nil {
-		t.Error("two challenges in one prompt pass")
-	}
-	if _, err := FindChallenge(Mainnet, "Are you sure you want to continue connecting (yes/no/[fingerprint])? "); err == nil {
-		t.Error("found one in OpenSSH's own question")
-	}
-}
-
-func FuzzChallenge(f *testing.F) {
-	line := testChallenge(f).String()
-	f.Add(line)
-	f.Add(strings.Replace(line, testChallenge(f).Key.String(), "no-key", 1))
-	f.Add(strings.Replace(line, testChallenge(f).Key.String(), Fingerprint{}.String(), 1))
-	f.Add(strings.Replace(line, "SHA256:", "MD5:", 1))
-	f.Add("decenter login 1 at  as  with   ")
-	f.Fuzz(func(t *testing.T, line string) {
-		c, err := ParseChallenge(Mainnet, line)
-		if err != nil {
-			return
-		}
-		if got := c.String(); got != line {
-			t.Errorf("%q parses, but is written %q", line, got)
-		}
-	})
-}
-
-func FuzzAddress(f *testing.F) {
-	k := testKey(f, 1)
-	for _, kind := range Kinds() {
-		f.Add(k.Address(Mainnet, kind).String())
-		f.Add(k.Address(Regtest, kind).String())
-	}
-	f.Add(strings.ToUpper(k.Address(Mainnet, P2WPKH).String()))
-	f.Fuzz(func(t *testing.T, text string) {
-		a, err := ParseAddress(Mainnet, text)
-		if err == nil && a.String() != text {
-			t.Errorf("%q parses, but is written %q", text, a)
-		}
-	})
-}
-
-func FuzzWitness(f *testing.F) {
-	k := testKey(f, 1)
-	sig, err := k.Sign(k.Address(Mainnet, P2WPKH), "m")
-	if err != nil {
-		f.Fatal(err)
-	}
-	raw, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(sig, "smp"))
-	f.Add(raw)
-	f.Add([]byte{2, 0, 0})
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		w, err := parseWitness(raw)
-		if err == nil && !bytes.Equal(appendWitness(nil, w), raw) {
-			t.Errorf("%x parses, but is written %x", raw, appendWitness(nil, w))
-		}
-	})
 }
