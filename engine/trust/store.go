@@ -31,8 +31,8 @@ type Config struct {
 
 // Store is a satellite's set of statements. All methods are safe for concurrent use; View alone never waits.
 type Store struct {
-	path    string
 	charter charter
+	keep    func(*set) error // makes a set durable
 	now     func() time.Time
 	log     *slog.Logger
 	view    atomic.Pointer[View]
@@ -56,7 +56,7 @@ func Open(cfg Config) (*Store, error) {
 			return nil, fmt.Errorf("trust: %w", err)
 		}
 	}
-	s := &Store{path: cfg.Path, now: cfg.Now, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), watchers: map[chan struct{}]struct{}{},
+	s := &Store{keep: func(next *set) error { return save(cfg.Path, next) }, now: cfg.Now, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), watchers: map[chan struct{}]struct{}{},
 		charter: charter{network: cfg.Network, constellation: cfg.Constellation, owners: cfg.Owners, tenants: cfg.Tenants,
 			satellites: cfg.Satellites, self: cfg.Self}}
 	held, damaged, err := load(cfg.Path, s.charter)
@@ -191,8 +191,8 @@ func (s *Store) commit(next *set, now time.Time) error {
 	if s.closed {
 		return api.Errorf(api.CodeUnavailable, "this satellite is stopping")
 	}
-	if err := save(s.path, next); err != nil {
-		s.log.Error("statements could not be written", "file", s.path, "err", err)
+	if err := s.keep(next); err != nil {
+		s.log.Error("statements could not be written", "err", err)
 		return api.Errorf(api.CodeFailed, "the statement could not be kept: %v", err)
 	}
 	s.expires = next.prune(now)
