@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -192,9 +193,10 @@ func bounded(e api.AuditEntry) api.AuditEntry {
 	return e
 }
 
-// cut gives s in at most n bytes, whole characters, with an ellipsis where some are missing.
+// cut gives s in at most n bytes, whole characters, with an ellipsis where some are missing and U+FFFD for what is no UTF-8.
 func cut(s string, n int) string {
 	const more = "…"
+	s = strings.ToValidUTF8(s, "\ufffd")
 	if len(s) <= n {
 		return s
 	}

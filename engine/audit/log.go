@@ -102,8 +102,13 @@ func Open(c Config) (*Log, error) {
 	if err := l.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the audit log: %w", err), l.disk.close(), lock.Close())
 	}
+	records, waiting, changed := l.last, l.done.seq < l.last, l.changed
 	go l.write()
 	l.poke()
+	if waiting {
+		// What was found wrong is to be told by Verify from now on. A disk that does not take it was logged.
+		_ = l.await(records, changed)
+	}
 	return l, nil
 }
 

@@ -14,6 +14,7 @@ type disk struct {
 	segment *os.File
 	first   uint64 // the segment
 	size    int64  // bytes of it that are good: the next ones are written there
+	before  func() // nil but in tests: called before a chunk is written
 }
 
 // openHead opens the head, or makes it for a new log. bad says that there is none that can be read, although there should be.
@@ -48,6 +49,9 @@ func (d *disk) openSegment(dir string, s segment) (err error) {
 
 // put writes a chunk durably, and the head after it. It can be done again after an error, with the same chunk or a longer one.
 func (d *disk) put(dir string, c chunk) error {
+	if d.before != nil {
+		d.before()
+	}
 	if c.begin {
 		f, err := beginSegment(dir, c.first, c.text)
 		if err != nil {
