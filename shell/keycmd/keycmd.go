@@ -2,33 +2,33 @@ package keycmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"decenter/engine/api"
 	"decenter/keys"
-	"decenter/keys/keyfile"
 )
 
 // Env is what the command takes from its surroundings.
 type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Getenv reads the environment: HOME, DECENTER_KEY, DECENTER_SSH_KEY, DECENTER_ASKPASS, SSH_AUTH_SOCK.
+	// Getenv reads the environment: HOME, DECENTER_KEY, DECENTER_SSH_KEY, DECENTER_ASKPASS, SSH_AUTH_SOCK,
+	// SSH_ASKPASS_PROMPT.
 	Getenv func(string) string
 	// Dice is crypto/rand's reader, but for tests.
 	Dice io.Reader
-	// Now is the wall clock, but for tests; nothing but a warning hangs on it.
+	// Now is the wall clock, but for tests. It dates statements.
 	Now func() time.Time
 	// Password asks the person at the terminal for a secret, without echo; nil where there is no terminal.
 	Password func(prompt string) (string, error)
-	// Self is the path of this program, for the script that `askpass` writes.
+	// Terminal is the person's terminal, for what no file may catch; nil where there is none.
+	Terminal io.Writer
+	// Self is the path of this program, for the script that `askpass` writes and for ssh_config.
 	Self string
 	// Work is scrypt's cost for new passphrases, base-2 logarithm; 0 is age's default.
 	Work int
@@ -45,12 +45,20 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"new", "", "make a key and its account", runNew},
+		{"new", "", "make a key, its words and its account", runNew},
 		{"address", "", "show the key's account", runAddress},
-		{"sign", "[CHALLENGE]", "sign a login challenge, or --message TEXT", runSign},
-		{"verify", "ACCOUNT SIGNATURE [MESSAGE]", "check a signature", runVerify},
+		{"words", "", "show the words that restore the key", runWords},
 		{"export", "", "show the secret, for a wallet to import", runExport},
+		{"sign", "[CHALLENGE]", "sign a login challenge", runSign},
+		{"verify", "ACCOUNT SIGNATURE [MESSAGE]", "check a signature", runVerify},
+		{"delegate", "[--ssh-key FILE]", "let ssh log in by itself, for a while", runDelegate},
+		{"revoke", "--every | --ssh-key KEY", "end delegations and logins", runRevoke},
+		{"admit", "SATELLITE --constellation NAME", "take a satellite in", runAdmit},
+		{"eject", "SATELLITE --constellation NAME", "put a satellite out", runEject},
+		{"grant", "ROLE ACCOUNT --on OBJECT …", "give an account a role", runGrant},
 		{"askpass", "PATH", "write the program for SSH_ASKPASS", runAskpass},
+		{"known-hosts", "%I %H %t %K", "tell ssh which satellites to trust", runKnownHosts},
+		{"ssh-config", "--satellite HOST", "print a block for ~/.ssh/config", runSSHConfig},
 	}
 }
 
@@ -69,15 +77,21 @@ func Run(ctx context.Context, args []string, env Env) int {
 			return report(env, c.run(ctx, env, args[1:]))
 		}
 	}
-	return report(env, invalid(fmt.Sprintf("%q is not a key command", args[0]), "use new, address, sign, verify, export or askpass"))
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return report(env, invalid(fmt.Sprintf("%q is not a key command", printable(args[0])), "use one of "+strings.Join(names, ", ")))
 }
 
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "decenter key: the key of your account")
+	fmt.Fprintln(w, "decenter key COMMAND: the key of your account, and what it signs")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-42s %s\n", strings.TrimRight("decenter key "+c.name+" "+c.args, " "), c.what)
+		fmt.Fprintf(w, "  %-38s %s\n", strings.TrimRight(c.name+" "+c.args, " "), c.what)
 	}
 	fmt.Fprintln(w, "The key file is --key FILE, else $DECENTER_KEY, else ~/.config/decenter/key.")
+	fmt.Fprintln(w, "With a wallet instead: --account ADDRESS, then sign the line that is shown.")
+	fmt.Fprintln(w, "Flags of a command: decenter key COMMAND -h")
 }
 
 // report tells an error and gives the exit code: 0, 1 or 2.
@@ -111,104 +125,4 @@ func withCode(code api.Code, err error) error {
 		return &api.Error{Code: code, Message: e.Problem, Hint: e.Hint}
 	}
 	return &api.Error{Code: code, Message: err.Error()}
-}
-
-// flags is the flag set of one command, with what every command shares.
-type flags struct {
-	*flag.FlagSet
-	key, network string
-	json         bool
-}
-
-func newFlags(env Env, name string) *flags {
-	f := &flags{FlagSet: flag.NewFlagSet("decenter key "+name, flag.ContinueOnError)}
-	f.SetOutput(io.Discard) // report tells it, once
-	f.Usage = func() {
-		fmt.Fprintf(env.Stdout, "Flags of `%s`:\n", f.Name())
-		f.SetOutput(env.Stdout)
-		f.PrintDefaults()
-		f.SetOutput(io.Discard)
-	}
-	return f
-}
-
-func (f *flags) withKey()  { f.StringVar(&f.key, "key", "", "key `FILE`") }
-func (f *flags) withJSON() { f.BoolVar(&f.json, "json", false, "one JSON object on stdout") }
-func (f *flags) withNetwork() {
-	f.StringVar(&f.network, "network", "mainnet", "mainnet, testnet or regtest")
-}
-
-// parse reads args, of which at least min and at most max are left over.
-func (f *flags) parse(args []string, min, max int) error {
-	usage := f.Usage
-	f.Usage = func() {} // the library would show it on errors too
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			usage()
-			return err
-		}
-		return invalid(err.Error(), "see `"+f.Name()+" -h`")
-	}
-	if n := f.NArg(); n < min || n > max {
-		return invalid(fmt.Sprintf("`%s` takes %s arguments, not %d", f.Name(), span(min, max), n), "quote an argument that has blanks")
-	}
-	return nil
-}
-
-func span(min, max int) string {
-	if min == max {
-		return fmt.Sprint(min)
-	}
-	return fmt.Sprintf("%d to %d", min, max)
-}
-
-// keyPath finds the key file's path.
-func keyPath(env Env, given string) (string, error) {
-	if given != "" {
-		return given, nil
-	}
-	if path := env.Getenv("DECENTER_KEY"); path != "" {
-		return path, nil
-	}
-	home := env.Getenv("HOME")
-	if home == "" {
-		return "", invalid("there is no home folder to look for a key in", "add --key FILE, or set DECENTER_KEY")
-	}
-	return filepath.Join(home, ".config", "decenter", "key"), nil
-}
-
-// openKey reads the key file, and asks for its passphrase where it has one.
-func openKey(env Env, given string) (keyfile.Key, string, error) {
-	path, err := keyPath(env, given)
-	if err != nil {
-		return keyfile.Key{}, "", err
-	}
-	var ask func() (string, error)
-	if env.Password != nil {
-		ask = func() (string, error) { return env.Password("Passphrase of " + path + ": ") }
-	}
-	k, err := keyfile.ReadFile(path, ask)
-	if err != nil {
-		return keyfile.Key{}, path, keyError(path, err)
-	}
-	return k, path, nil
-}
-
-// readInput reads a bounded input and cuts one line end off its end.
-func readInput(env Env) (string, error) {
-	b, err := io.ReadAll(io.LimitReader(env.Stdin, maxInput+1))
-	if err != nil {
-		return "", fmt.Errorf("read the standard input: %w", err)
-	}
-	if len(b) > maxInput {
-		return "", invalid(fmt.Sprintf("the input has more than %d bytes", maxInput), "")
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
-}
-
-func writeJSON(w io.Writer, v any) error {
-	if err := json.NewEncoder(w).Encode(v); err != nil {
-		return fmt.Errorf("write the answer: %w", err)
-	}
-	return nil
 }

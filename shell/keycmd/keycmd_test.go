@@ -27,6 +27,8 @@ type person struct {
 	home      string
 	vars      map[string]string
 	passwords []string // the answers to come
+	screen    bytes.Buffer
+	terminal  bool // has one; what it shows is on screen
 }
 
 func newPerson(t *testing.T) *person {
@@ -40,6 +42,9 @@ func (p *person) env(stdin string, out, errOut *bytes.Buffer) Env {
 		Getenv: func(name string) string { return p.vars[name] },
 		Dice:   rand.Reader, Now: func() time.Time { return time.Date(2026, 1, 2, 15, 3, 0, 0, time.UTC) }, Work: 1,
 		Self: "/opt/it's/decenter",
+	}
+	if p.terminal {
+		env.Terminal = &p.screen
 	}
 	if p.passwords != nil {
 		env.Password = func(string) (string, error) {
@@ -112,7 +117,7 @@ func challengeFor(t *testing.T, account string, key keys.Fingerprint) string {
 }
 
 func TestMakeSignVerify(t *testing.T) {
-	for _, kind := range []string{"p2wpkh", "p2pkh"} {
+	for _, kind := range []string{"p2wpkh", "p2tr", "p2sh-p2wpkh", "p2pkh"} {
 		p := newPerson(t)
 		account := p.gets("", "new", "--kind", kind)
 		if got := p.gets("", "address"); got != account {
@@ -228,9 +233,10 @@ func TestWhichSSHKeysAreOnesOwn(t *testing.T) {
 	p := newPerson(t)
 	account := p.gets("", "new")
 	unknown := challengeFor(t, account, keys.Fingerprint{1})
-	if _, errOut, code := p.types("", "sign", unknown); code != 0 || !strings.Contains(errOut, "check yourself") {
-		t.Errorf("with no key known: exit %d, %q", code, errOut)
-	}
+	p.fails(1, "no SSH key of yours is known here", "", "sign", unknown)
+	p.vars["DECENTER_SSH_KEY"] = keys.Fingerprint{1}.String()
+	p.gets("", "sign", unknown)
+	delete(p.vars, "DECENTER_SSH_KEY")
 	first, second, work := p.sshKey("id_ed25519.pub"), p.sshKey("id_rsa.pub"), p.sshKey("work.pub")
 	for _, f := range []keys.Fingerprint{first, second} {
 		p.gets("", "sign", challengeFor(t, account, f))
@@ -306,7 +312,7 @@ func TestAskpassIsFoundByNameOrVariable(t *testing.T) {
 	p := newPerson(t)
 	account := p.gets("", "new")
 	var out, errOut bytes.Buffer
-	challenge := challengeFor(t, account, keys.Fingerprint{})
+	challenge := challengeFor(t, account, p.sshKey("id_ed25519.pub"))
 	if code := Askpass(t.Context(), []string{"\n" + challenge + "\n"}, p.env("", &out, &errOut)); code != 0 {
 		t.Errorf("exit %d: %s", code, &errOut)
 	}
@@ -317,7 +323,7 @@ func TestAskpassWritesAProgram(t *testing.T) {
 	path := filepath.Join(p.home, "login")
 	p.gets("", "askpass", path)
 	text, err := os.ReadFile(path)
-	if err != nil || string(text) != "#!/bin/sh\nexec '/opt/it'\\''s/decenter' key sign -- \"$1\"\n" {
+	if err != nil || string(text) != "#!/bin/sh\nexec '/opt/it'\\''s/decenter' key sign --askpass -- \"$1\"\n" {
 		t.Errorf("%q, %v", text, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o100 == 0 {
@@ -325,14 +331,15 @@ func TestAskpassWritesAProgram(t *testing.T) {
 	}
 	p.gets("", "askpass", path) // the same again is done already
 	p.fails(1, "exists", "", "askpass", "--key", "/k", path)
+	p.fails(1, "exists", "", "askpass", "--no-key", path)
 }
 
 func TestMistypedCommandsAreTold(t *testing.T) {
 	p := newPerson(t)
-	p.fails(2, "use new, address", "", "mint")
-	p.fails(2, "decenter key new", "")
+	p.fails(2, "use one of new, address", "", "mint")
+	p.fails(2, "decenter key COMMAND", "")
 	p.fails(2, "-kind", "", "new", "--kind")
-	p.fails(2, "p2wpkh or p2pkh", "", "new", "--kind", "p2tr")
+	p.fails(2, "use p2wpkh, p2tr, p2sh-p2wpkh or p2pkh", "", "new", "--kind", "p2wsh")
 	p.fails(2, "use mainnet", "", "new", "--network", "moon")
 	p.fails(2, "2 to 3 arguments", "", "verify", "x")
 	p.fails(2, "mistyped", "", "verify", "root", "x", "y")

@@ -10,6 +10,7 @@ import (
 	"decenter/engine/api"
 	"decenter/keys"
 	"decenter/keys/keyfile"
+	"decenter/keys/words"
 )
 
 // keyView is what --json tells of a key. Fields are added, never renamed.
@@ -25,66 +26,180 @@ func viewOf(k keyfile.Key, path string) keyView {
 	return keyView{Account: k.Account.String(), Network: k.Account.Network().String(), Kind: k.Account.Kind().String(), Path: path}
 }
 
+// recipe is what the flags of `new` say.
+type recipe struct {
+	network keys.Network
+	kind    keys.Kind
+	path    words.Path // of the words; zero where the kind's own is meant
+	count   int        // of words to draw
+	read    bool       // the secret or the words come from stdin
+}
+
 func runNew(_ context.Context, env Env, args []string) error {
 	f := newFlags(env, "new")
 	f.withJSON()
 	f.withNetwork()
 	out := f.String("out", "", "new key `FILE`")
-	kind := f.String("kind", "p2wpkh", "p2wpkh or p2pkh")
-	passphrase := f.Bool("passphrase", false, "put the file under a passphrase")
-	wif := f.Bool("import", false, "read the secret from stdin, in Wallet Import Format")
+	kind := f.String("kind", "", "p2wpkh (the default), p2tr, p2sh-p2wpkh or p2pkh")
+	count := f.Int("words", words.DefaultCount, "how `MANY` words to make: 12 to 24")
+	passphrase := f.Bool("passphrase", false, "seal the file with a passphrase")
+	read := f.Bool("import", false, "read BIP-39 words, or a key as WIF, from stdin")
+	path := f.String("path", "", "the words' `PATH`, where not the kind's own")
 	if err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
-	network, err := keys.ParseNetwork(f.network)
-	if err != nil {
-		return typed(err)
-	}
-	k, err := keys.ParseKind(*kind)
-	if err != nil {
-		return typed(err)
-	}
-	path, err := keyPath(env, *out)
+	r, err := newRecipe(f.network, *kind, *path)
 	if err != nil {
 		return err
 	}
-	secret, err := newSecret(env, network, *wif)
+	r.count, r.read = *count, *read
+	file, err := keyPath(env, *out)
 	if err != nil {
 		return err
 	}
-	key := keyfile.Key{Account: secret.Address(network, k), Secret: secret}
+	key, err := r.make(env)
+	if err != nil {
+		return err
+	}
 	text := key.Append(nil)
 	if *passphrase {
 		if text, err = encrypt(env, key); err != nil {
 			return err
 		}
 	}
-	if err := keyfile.WriteFile(path, text); err != nil {
-		return keyError(path, err)
+	if err := keyfile.WriteFile(file, text); err != nil {
+		return keyError(file, err)
 	}
-	view := viewOf(key, path)
+	view := viewOf(key, file)
 	view.Encrypted = *passphrase
+	tellMade(env, key, view, r.read)
 	if f.json {
 		return writeJSON(env.Stdout, view)
 	}
 	fmt.Fprintln(env.Stdout, view.Account)
-	fmt.Fprintf(env.Stderr, "The key is in %s. Who has it has the account; who loses it has lost the account.\n", path)
 	return nil
 }
 
-func newSecret(env Env, network keys.Network, wif bool) (keys.PrivateKey, error) {
-	if !wif {
-		return keys.NewPrivateKey(env.Dice)
+// newRecipe reads what kind of account it is to be. Where only a path is given, its first step tells.
+func newRecipe(network, kind, path string) (recipe, error) {
+	r := recipe{kind: keys.P2WPKH}
+	var err error
+	if r.network, err = keys.ParseNetwork(network); err != nil {
+		return recipe{}, typed(err)
+	}
+	if path != "" {
+		if r.path, err = words.ParsePath(path); err != nil {
+			return recipe{}, typed(err)
+		}
+		if known := r.path.Kind(); known != 0 {
+			r.kind = known
+		}
+	}
+	if kind != "" {
+		if r.kind, err = keys.ParseKind(kind); err != nil {
+			return recipe{}, typed(err)
+		}
+	}
+	return r, nil
+}
+
+// make draws the words, or reads what there is already.
+func (r recipe) make(env Env) (keyfile.Key, error) {
+	if !r.read {
+		phrase, err := words.New(env.Dice, r.count)
+		if err != nil {
+			return keyfile.Key{}, typed(err)
+		}
+		return r.derive(phrase)
 	}
 	text, err := readInput(env)
 	if err != nil {
-		return keys.PrivateKey{}, err
+		return keyfile.Key{}, err
 	}
-	secret, err := keys.ParseWIF(network, strings.TrimSpace(text))
+	if len(strings.Fields(text)) > 1 {
+		phrase, err := words.Parse(text)
+		if err != nil {
+			return keyfile.Key{}, typed(err)
+		}
+		return r.derive(phrase)
+	}
+	secret, err := keys.ParseWIF(r.network, strings.TrimSpace(text))
 	if err != nil {
-		return keys.PrivateKey{}, typed(err)
+		e := typed(err).(*api.Error)
+		e.Hint += "; or give 12 to 24 BIP-39 words"
+		return keyfile.Key{}, e
 	}
-	return secret, nil
+	if r.path != (words.Path{}) {
+		return keyfile.Key{}, invalid("a key in Wallet Import Format has no path", "leave out --path, or import words")
+	}
+	return keyfile.Key{Account: secret.Address(r.network, r.kind), Secret: secret}, nil
+}
+
+func (r recipe) derive(phrase words.Phrase) (keyfile.Key, error) {
+	if r.path == (words.Path{}) {
+		r.path = words.DefaultPath(r.network, r.kind)
+	}
+	k, err := keyfile.FromWords(r.network, r.kind, phrase, r.path)
+	if err != nil {
+		return keyfile.Key{}, typed(err)
+	}
+	return k, nil
+}
+
+// tellMade says where the key is, and shows new words once: at the terminal, and never where a log may catch them.
+func tellMade(env Env, key keyfile.Key, view keyView, known bool) {
+	fmt.Fprintf(env.Stderr, "The key is in %s. Who has it has the account; who loses it has lost the account.\n", view.Path)
+	if !view.Encrypted {
+		fmt.Fprintln(env.Stderr, "No passphrase guards it (--passphrase).")
+	}
+	switch {
+	case known:
+	case env.Terminal == nil:
+		fmt.Fprintln(env.Stderr, "Write down the words that restore it: decenter key words")
+	default:
+		fmt.Fprintf(env.Terminal, "\nWrite these words down. They restore the account in any wallet, at %s:\n\n%s\n", key.Path, numbered(key.Phrase))
+	}
+}
+
+// numbered lays words out to be written down, four in a row.
+func numbered(p words.Phrase) string {
+	var b strings.Builder
+	for i, word := range strings.Fields(p.Words()) {
+		fmt.Fprintf(&b, "  %2d %-9s", i+1, word)
+		if i%4 == 3 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// wordsView is what --json tells of words.
+type wordsView struct {
+	Account string `json:"account"`
+	Path    string `json:"path"`
+	Words   string `json:"words"`
+}
+
+func runWords(_ context.Context, env Env, args []string) error {
+	f := newFlags(env, "words")
+	f.withKey()
+	f.withJSON()
+	if err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	k, path, err := openKey(env, f.key)
+	if err != nil {
+		return err
+	}
+	if k.Phrase == (words.Phrase{}) {
+		return &api.Error{Code: api.CodeFailed, Message: path + " holds a key that came without words", Hint: "move it to a wallet with decenter key export"}
+	}
+	if f.json {
+		return writeJSON(env.Stdout, wordsView{k.Account.String(), k.Path.String(), k.Phrase.Words()})
+	}
+	fmt.Fprintf(env.Stderr, "These words restore %s, at %s:\n", k.Account, k.Path)
+	fmt.Fprintln(env.Stdout, k.Phrase.Words())
+	return nil
 }
 
 func encrypt(env Env, key keyfile.Key) ([]byte, error) {

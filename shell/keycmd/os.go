@@ -28,7 +28,7 @@ func Askpass(ctx context.Context, args []string, env Env) int {
 	if len(args) != 1 {
 		return report(env, invalid(fmt.Sprintf("an askpass program gets the prompt alone, not %d arguments", len(args)), "name this program in SSH_ASKPASS"))
 	}
-	return report(env, signChallenge(ctx, env, "", args[0]))
+	return report(env, signChallenge(ctx, env, "", args[0], manner{askpass: true}))
 }
 
 // OSEnv is the Env of a real process.
@@ -38,6 +38,7 @@ func OSEnv() Env {
 		env.Self = self
 	}
 	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+		env.Terminal = tty
 		env.Password = func(prompt string) (string, error) { return readPassword(tty, prompt) }
 	}
 	return env

@@ -2,69 +2,112 @@ package keycmd
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"decenter/engine/api"
 	"decenter/keys"
 	"decenter/keys/keyfile"
+	"decenter/keys/statement"
 )
+
+// maxAhead is how far in the future a statement may be dated that is signed from text: one that someone dates years
+// ahead could not be taken back until then, for the later of two holds.
+const maxAhead = 10 * time.Minute
 
 func runSign(ctx context.Context, env Env, args []string) error {
 	f := newFlags(env, "sign")
 	f.withKey()
-	message := f.String("message", "", "sign this `TEXT`, which is no login challenge")
+	message := f.String("message", "", "sign this `TEXT`, which is no challenge and no statement")
+	line := f.String("statement", "", "sign this `LINE`, a statement of the key's account")
+	how := manner{}
+	f.BoolVar(&how.askpass, "askpass", false, "as ssh's askpass program: say little")
+	f.BoolVar(&how.noKey, "no-key", false, "sign even if the challenge names no SSH key")
 	if err := f.parse(args, 0, 1); err != nil {
 		return err
 	}
-	free := false
-	f.Visit(func(g *flag.Flag) { free = free || g.Name == "message" })
+	given := f.NArg()
+	f.Visit(func(g *flag.Flag) {
+		if g.Name == "message" || g.Name == "statement" {
+			given++
+		}
+	})
 	switch {
-	case free && f.NArg() > 0:
-		return invalid("sign takes a challenge or --message TEXT, not both", "")
-	case free:
+	case given > 1:
+		return invalid("sign takes one of a challenge, --message TEXT and --statement LINE", "")
+	case *line != "":
+		return signStatement(env, f.key, *line)
+	case given == 1 && f.NArg() == 0:
 		return signMessage(env, f.key, *message)
 	case f.NArg() == 1:
-		return signChallenge(ctx, env, f.key, f.Arg(0))
+		return signChallenge(ctx, env, f.key, f.Arg(0), how)
 	}
 	prompt, err := readInput(env)
 	if err != nil {
 		return err
 	}
-	return signChallenge(ctx, env, f.key, prompt)
+	return signChallenge(ctx, env, f.key, prompt, how)
+}
+
+// manner is how challenges are signed.
+type manner struct {
+	askpass bool // for ssh: one line on stderr
+	noKey   bool // even those that name no SSH key
 }
 
 func signMessage(env Env, given, message string) error {
-	if keys.MentionsChallenge(message) {
+	switch {
+	case keys.MentionsChallenge(message):
 		return invalid("this text could pass for a login challenge", "sign a challenge without --message, so that it is checked")
+	case statement.Mentions(message):
+		return invalid("this text could pass for a statement about trust", "sign a statement with --statement, so that it is explained")
 	}
 	k, _, err := openKey(env, given)
 	if err != nil {
 		return err
 	}
-	return printSignature(env, k, message)
+	return printSignature(env, k, message, fmt.Sprintf("signing as %s:\n  %s", k.Account, printable(message)))
+}
+
+// signStatement signs a line that delegate, revoke, admit, eject or grant would make.
+func signStatement(env Env, given, line string) error {
+	k, _, err := openKey(env, given)
+	if err != nil {
+		return err
+	}
+	s, err := statement.Parse(k.Account.Network(), line)
+	if err != nil {
+		return typed(err)
+	}
+	if s.Signer() != k.Account {
+		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the statement is one of account %s, the key is of %s", s.Signer(), k.Account),
+			Hint: "name that account's key file with --key"}
+	}
+	if ahead := s.When().Sub(env.Now()); ahead > maxAhead {
+		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the statement is dated %v ahead, and could not be taken back before", ahead.Round(time.Second)),
+			Hint: "check this machine's clock, or make it here: decenter key delegate, revoke, admit, eject or grant"}
+	} else if -ahead > maxAhead {
+		fmt.Fprintf(env.Stderr, "decenter key: by this machine's clock the statement was made %v ago\n", (-ahead).Round(time.Second))
+	}
+	return printSignature(env, k, line, fmt.Sprintf("as %s, this %s", k.Account, explain(s)))
 }
 
 // signChallenge signs the one challenge in prompt, if it is meant for the key's holder at this machine.
-func signChallenge(ctx context.Context, env Env, given, prompt string) error {
+func signChallenge(ctx context.Context, env Env, given, prompt string, how manner) error {
+	if how.askpass && env.Getenv("SSH_ASKPASS_PROMPT") == "none" {
+		// ssh only shows something, such as that a token waits to be touched, and wants no answer: ssh(1).
+		fmt.Fprintln(env.Stderr, printable(firstLine(prompt)))
+		return nil
+	}
 	k, _, err := openKey(env, given)
 	if err != nil {
 		return err
 	}
 	c, err := keys.FindChallenge(k.Account.Network(), prompt)
 	if err != nil {
-		e := withCode(api.CodeFailed, err).(*api.Error)
-		if !keys.MentionsChallenge(prompt) {
-			e.Message = fmt.Sprintf("OpenSSH asks %q, which a key cannot answer", firstLine(prompt))
-			e.Hint = "answer it once without SSH_ASKPASS (known_hosts, ssh-agent), or sign other text with --message"
-		}
-		return e
+		return noChallenge(prompt, err)
 	}
 	if c.Account != k.Account {
 		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge is for account %s, the key is of %s", c.Account, k.Account),
@@ -73,31 +116,68 @@ func signChallenge(ctx context.Context, env Env, given, prompt string) error {
 	if late := env.Now().Sub(c.Expires); late > 0 {
 		fmt.Fprintf(env.Stderr, "decenter key: by this machine's clock the challenge expired %v ago\n", late.Round(time.Second))
 	}
+	if err := checkKey(ctx, env, c, how); err != nil {
+		return err
+	}
+	if how.askpass {
+		return printSignature(env, k, c.String(), fmt.Sprintf("%s logs in at %s", short(c.Account.String()), short(c.Satellite.String())))
+	}
+	with := "your SSH key " + c.Key.String()
+	if c.Key == (keys.Fingerprint{}) {
+		with = "no SSH key"
+	}
+	return printSignature(env, k, c.String(), fmt.Sprintf("signing as %s: it logs in at satellite %s with %s\n  %s", c.Account, c.Satellite, with, c))
+}
+
+// noChallenge tells why nothing in prompt is signed.
+func noChallenge(prompt string, err error) error {
+	switch {
+	case statement.Mentions(prompt):
+		return &api.Error{Code: api.CodeFailed, Message: "this is a statement about trust, and no login challenge",
+			Hint: "if you mean it, sign it with --statement LINE"}
+	case keys.MentionsChallenge(prompt):
+		return withCode(api.CodeFailed, err)
+	}
+	return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("OpenSSH asks %q, which a key cannot answer", firstLine(prompt)),
+		Hint: "answer it once without SSH_ASKPASS (known_hosts, ssh-agent), or sign other text with --message"}
+}
+
+// checkKey refuses a challenge that someone may be relaying: one that names another's SSH key, or none.
+func checkKey(ctx context.Context, env Env, c keys.Challenge, how manner) error {
+	if c.Key == (keys.Fingerprint{}) {
+		if how.noKey {
+			return nil
+		}
+		return &api.Error{Code: api.CodeFailed, Message: "the challenge names no SSH key, so whoever passes it on to you could use your signature",
+			Hint: "log in with an SSH key (ssh-keygen -t ed25519), or add --no-key if you began this login yourself"}
+	}
 	own, err := ownKeys(ctx, env)
 	if err != nil {
 		return err
 	}
 	switch {
 	case len(own) == 0:
-		fmt.Fprintf(env.Stderr, "decenter key: no SSH key of yours is known here, so check yourself that %s is yours (set DECENTER_SSH_KEY)\n", c.Key)
+		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge names SSH key %s, and no SSH key of yours is known here", c.Key),
+			Hint: "if it is yours, set DECENTER_SSH_KEY to its public key file or to this fingerprint"}
 	case !own[c.Key]:
 		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge names SSH key %s, which is not yours: someone may be relaying it to you", c.Key),
 			Hint: "if it is yours, name its public key file with DECENTER_SSH_KEY"}
 	}
-	return printSignature(env, k, c.String())
+	return nil
 }
 
-func printSignature(env Env, k keyfile.Key, message string) error {
+// printSignature tells what is signed on stderr, and gives the signature alone on stdout.
+func printSignature(env Env, k keyfile.Key, message, what string) error {
 	signature, err := k.Secret.Sign(k.Account, message)
 	if err != nil {
 		return withCode(api.CodeFailed, err)
 	}
-	fmt.Fprintf(env.Stderr, "decenter key: signing as %s\n  %s\n", k.Account, printable(message))
+	fmt.Fprintf(env.Stderr, "decenter key: %s\n", what)
 	fmt.Fprintln(env.Stdout, signature)
 	return nil
 }
 
-// printable keeps a message from driving the terminal.
+// printable keeps a text from driving the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
@@ -114,92 +194,3 @@ func firstLine(s string) string {
 	}
 	return line
 }
-
-// verifyView is what --json tells of a verification.
-type verifyView struct {
-	Account string `json:"account"`
-	Valid   bool   `json:"valid"`
-	Reason  string `json:"reason,omitempty"`
-}
-
-func runVerify(_ context.Context, env Env, args []string) error {
-	f := newFlags(env, "verify")
-	f.withJSON()
-	f.withNetwork()
-	if err := f.parse(args, 2, 3); err != nil {
-		return err
-	}
-	network, err := keys.ParseNetwork(f.network)
-	if err != nil {
-		return typed(err)
-	}
-	account, err := keys.ParseAddress(network, f.Arg(0))
-	if err != nil {
-		return typed(err)
-	}
-	message := f.Arg(2)
-	if f.NArg() == 2 {
-		if message, err = readInput(env); err != nil {
-			return err
-		}
-	}
-	view := verifyView{Account: account.String(), Valid: true}
-	if err := keys.Verify(account, message, strings.TrimSpace(f.Arg(1))); err != nil {
-		view.Valid, view.Reason = false, err.Error()
-	}
-	switch {
-	case f.json:
-		if err := writeJSON(env.Stdout, view); err != nil {
-			return err
-		}
-	case view.Valid:
-		fmt.Fprintf(env.Stdout, "valid: %s signed it\n", account)
-	default:
-		fmt.Fprintf(env.Stderr, "decenter key: not valid: %s\n", view.Reason)
-	}
-	if !view.Valid {
-		return errTold
-	}
-	return nil
-}
-
-// runAskpass writes the script for SSH_ASKPASS.
-func runAskpass(_ context.Context, env Env, args []string) error {
-	f := newFlags(env, "askpass")
-	f.withKey()
-	if err := f.parse(args, 1, 1); err != nil {
-		return err
-	}
-	if env.Self == "" {
-		return &api.Error{Code: api.CodeFailed, Message: "this program does not know its own path", Hint: "name a link to it that ends in -askpass"}
-	}
-	script := "#!/bin/sh\nexec " + quote(env.Self) + " key sign"
-	if f.key != "" {
-		path, err := filepath.Abs(f.key)
-		if err != nil {
-			return fmt.Errorf("find %s: %w", f.key, err)
-		}
-		script += " --key " + quote(path)
-	}
-	script += ` -- "$1"` + "\n"
-	path := f.Arg(0)
-	if old, err := os.ReadFile(path); err == nil && string(old) == script {
-		return nil
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return &api.Error{Code: api.CodeExists, Message: path + " exists", Hint: "remove it, or name another path"}
-	}
-	if err != nil {
-		return fmt.Errorf("write the program: %w", err)
-	}
-	_, err = file.WriteString(script)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	fmt.Fprintf(env.Stderr, "Use it so: SSH_ASKPASS=%s SSH_ASKPASS_REQUIRE=force ssh ACCOUNT@SATELLITE COMMAND\n", path)
-	return nil
-}
-
-// quote makes one word of a POSIX shell out of s.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

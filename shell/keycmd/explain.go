@@ -1,0 +1,61 @@
+package keycmd
+
+import (
+	"fmt"
+
+	"decenter/keys"
+	"decenter/keys/statement"
+)
+
+// explain says in words what a statement does, for whoever is about to sign it.
+func explain(s statement.Statement) string {
+	switch v := s.(type) {
+	case statement.Delegation:
+		return fmt.Sprintf("lets key %s act for %s until %s: %s", v.Key, v.Account, clock(v.Until), scopeInWords(v.Scope))
+	case statement.Revocation:
+		if v.Key == (keys.Fingerprint{}) {
+			return fmt.Sprintf("ends every login and every delegation of %s made until %s", v.Account, clock(v.At))
+		}
+		return fmt.Sprintf("ends every login with key %s, and what is delegated to it, of %s made until %s", v.Key, v.Account, clock(v.At))
+	case statement.Membership:
+		if v.Admit {
+			return fmt.Sprintf("admits satellite %s to constellation %s", v.Satellite, v.Constellation)
+		}
+		return fmt.Sprintf("ejects satellite %s from constellation %s", v.Satellite, v.Constellation)
+	case statement.Grant:
+		if v.Role == statement.None {
+			return fmt.Sprintf("takes back the role that %s has with %s in constellation %s", v.To, objectInWords(v.Object), v.Constellation)
+		}
+		return fmt.Sprintf("makes %s %s of %s in constellation %s", v.To, v.Role, objectInWords(v.Object), v.Constellation)
+	}
+	return "is unknown to this program" // our own bug: Parse gives nothing else
+}
+
+func scopeInWords(s statement.Scope) string {
+	switch s {
+	case statement.Read:
+		return "to look, and change nothing"
+	case statement.Operate:
+		return "to do all but what cannot be undone and what changes trust"
+	}
+	return "to do everything that the account may"
+}
+
+func objectInWords(o statement.Object) string {
+	switch o {
+	case statement.ObjectAll:
+		return "everything"
+	case statement.ObjectArray:
+		return "all that the signer has"
+	}
+	return string(o)
+}
+
+// short abbreviates an account or a fingerprint so that a line stays within a terminal.
+func short(text string) string {
+	const head, tail = 14, 4
+	if len(text) <= head+tail {
+		return text
+	}
+	return text[:head] + "…" + text[len(text)-tail:]
+}
