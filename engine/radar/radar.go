@@ -65,7 +65,7 @@ type Radar struct {
 	cfg     Config
 	serf    *serf.Serf
 	events  chan serf.Event
-	recheck chan struct{} // a token:  Admitted may say something else than before
+	recheck chan struct{} // a token: Admitted may say something else than before
 
 	ring   *memberlist.Keyring
 	ringMu sync.Mutex // held while the ring is changed; memberlist reads it under its own lock
