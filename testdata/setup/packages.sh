@@ -8,6 +8,8 @@ set -eu
 run="gcc libc6-dev qemu-system-x86 qemu-utils libvirt-daemon libvirt-daemon-driver-qemu iproute2 openssh-client xz-utils zstd"
 # eBPF from its source, reading archives back, a terminal for the console's tests, looking at frames, a directory.
 test="clang-19 llvm-19 cpio tmux tcpdump iputils-ping slapd ldap-utils"
+# Libraries of wallets, to check signatures with; npm of Debian is hundreds of packages, so not where there is another.
+command -v node >/dev/null && command -v npm >/dev/null || test="$test nodejs npm"
 
 case ${1-} in
 run) want=$run ;;
