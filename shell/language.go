@@ -8,7 +8,6 @@ import (
 
 	"decenter/engine/api"
 	"decenter/shell/grammar"
-	"decenter/shell/output"
 	"decenter/tui"
 )
 
@@ -68,13 +67,11 @@ func (l *Language) Declare(ctx context.Context, svc api.Service, s api.Signed) (
 	if err != nil {
 		return tui.Outcome{}, err
 	}
-	var out bytes.Buffer
-	r := NewRunner(svc, Streams{Out: &out}, Options{})
-	defer r.Close()
-	if err := r.declare(ctx, output.Printer{W: &out}, s); err != nil {
+	statement, err := svc.Declare(ctx, s)
+	if err != nil {
 		return tui.Outcome{}, err
 	}
-	return tui.Outcome{Text: out.String()}, nil
+	return tui.Outcome{Text: "in force, signed by " + statement.Account + "\n"}, nil
 }
 
 // Execute implements tui.Language.

@@ -114,7 +114,7 @@ func TestLanguageProposesAndDeclares(t *testing.T) {
 		t.Errorf("the line as its signature gave %v", err)
 	}
 	done, err := l.Declare(ctx, svc, api.Signed{Line: out.Proposal.Line, Signature: " H9L5\nyLFj\n"})
-	if err != nil || !strings.Contains(done.Text, "in force: eject") {
+	if err != nil || !strings.Contains(done.Text, "in force, signed by "+apitest.Owner) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	for line, object := range map[string]string{"grant none " + apitest.Guest + " on:web-1": "web-1", "revoke every": "", "trust admit": "", "audit web-1": ""} {

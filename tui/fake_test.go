@@ -18,6 +18,7 @@ type fakeLanguage struct {
 }
 
 var fakeVerbs = map[string]string{
+	"admit": "", "eject": "", "grant": "", "revoke": "", "trust": "trust", "audit": "audit",
 	"create": "", "start": "", "stop": "", "pause": "", "resume": "", "reset": "", "delete": "", "cancel": "",
 	"console": "console", "jobs": "jobs", "watch": "watch", "satellites": "satellites", "tree": "tree", "help": "help", "quit": "quit",
 }
@@ -40,7 +41,10 @@ func (*fakeLanguage) Parse(line string) (Intent, error) {
 	} else if view == "" || view == "console" || view == "watch" {
 		return Intent{}, &api.Error{Code: api.CodeInvalid, Message: words[0] + " needs a name", Hint: words[0] + " NAME", Column: len(line) + 1}
 	}
-	if words[0] == "delete" && !strings.Contains(line, "confirm:"+in.Object) {
+	if words[0] == "trust" {
+		in.Object, in.Query.Words = "", words[1:]
+	}
+	if (words[0] == "delete" || words[0] == "eject") && !strings.Contains(line, "confirm:"+in.Object) {
 		in.Confirm = in.Object
 	}
 	return in, nil
@@ -64,6 +68,12 @@ func (l *fakeLanguage) Execute(ctx context.Context, svc api.Service, line string
 	switch words[0] {
 	case "help":
 		return Outcome{Text: strings.Repeat("help is a line\n", 40)}, nil
+	case "admit", "eject":
+		if svc == nil {
+			return Outcome{}, nil
+		}
+		p, err := svc.Propose(ctx, api.ProposeRequest{Kind: api.StatementKind(words[0]), Key: words[1]})
+		return Outcome{Proposal: &p}, err
 	case "create":
 		job, err = svc.Create(ctx, api.CreateRequest{Name: words[1], From: "tiny"})
 	case "delete":

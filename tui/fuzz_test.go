@@ -80,7 +80,7 @@ func (p *player) err() error {
 var fuzzKeys = typed("web-0 !:<enter><enter><esc><tab><shift+tab><up><down><down><pgup><pgdown><backspace><left><ctrl+c><ctrl+w><ctrl+y><f1><f2><f4><f7><f8><f9><f10><ctrl+]>日é")
 
 var fuzzLines = []string{"jobs<enter>", "tree<enter>", "satellites<enter>", "watch 3f9a<enter>", "console web-1<enter>", "help<enter>", "delete web-1<enter>",
-	"web-1<enter>", "create web-9<enter>", "vm sta!e<enter>", "web", "stop web-"}
+	"trust<enter>", "audit<enter>", "admit x<enter>", "eject s3<enter>s3<enter>", "web-1<enter>", "create web-9<enter>", "vm sta!e<enter>", "web", "stop web-"}
 
 // pageAnswer gives the shown page an answer of its kind, or an error.
 func (p *player) pageAnswer() tea.Msg {
@@ -95,6 +95,17 @@ func (p *player) pageAnswer() tea.Msg {
 		return pageMsg{to: to, value: api.JobsReply{Jobs: []api.Job{*p.job(), *p.job()}, Silent: []string{p.text()}}}
 	case *satellitesPage:
 		return pageMsg{to: to, value: api.SatellitesReply{Satellites: p.satellites()}}
+	case *trustPage:
+		r := testTrust()
+		r.Constellation, r.Owners, r.Statements[0].Key, r.Statements[1].Account = p.text(), []string{p.text(), p.text()}, p.text(), p.text()
+		r.Statements[2].Grantee, r.Statements[2].Object, r.Statements[3].Kind, r.Statements[1].Signed.Line = p.text(), p.text(), api.StatementKind(p.text()), p.text()
+		return pageMsg{to: to, value: r}
+	case *auditPage:
+		r := testAudit()
+		e := &r.Entries[p.next()%3]
+		e.Satellite, e.Account, e.Key, e.Via, e.Action, e.Object, e.Reason, e.Verdict = p.text(), p.text(), p.text(), p.text(), p.text(), p.text(), p.text(), api.Verdict(p.text())
+		r.Chains = []api.AuditChain{{Satellite: p.text(), Head: p.text(), Broken: p.text()}}
+		return pageMsg{to: to, value: r}
 	case *treePage:
 		t := testTree()
 		t.Satellite, t.Root, t.Nodes[1].Name, t.Nodes[2].Parent, t.Ports[1].Role = p.text(), p.text(), p.text(), "02:00:00:00:00:03", p.text()
@@ -109,11 +120,17 @@ func (p *player) pageAnswer() tea.Msg {
 // message gives the next thing that happens.
 func (p *player) message() tea.Msg {
 	m := p.m
-	switch p.next() % 16 {
+	switch p.next() % 17 {
+	case 16:
+		line := longestLine
+		if p.next()%3 == 0 {
+			line = p.text()
+		}
+		return actedMsg{seq: m.act.seq, outcome: Outcome{Proposal: &api.Proposal{Line: line, Account: p.text()}}}
 	case 0:
 		return tea.WindowSizeMsg{Width: p.next() % 220, Height: p.next() % 60}
 	case 1:
-		return searchMsg{m.search.seq, api.SearchReply{Items: p.items(), Silent: []string{p.text()}}, nil}
+		return searchMsg{m.search.seq, api.SearchReply{Items: p.items(), Silent: []string{p.text()}, Refused: []api.Refusal{{Satellite: p.text(), Reason: p.text()}}}, nil}
 	case 2:
 		return searchMsg{m.search.seq, api.SearchReply{}, p.err()}
 	case 3:
@@ -125,7 +142,7 @@ func (p *player) message() tea.Msg {
 	case 6:
 		return actedMsg{seq: m.act.seq, err: p.err()}
 	case 7:
-		return helloMsg{api.Hello{Satellite: p.text(), Account: p.text()}}
+		return helloMsg{api.Hello{Satellite: p.text(), Account: p.text(), Scope: api.Scope(p.text())}}
 	case 8, 9:
 		return p.pageAnswer()
 	case 10:

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -50,8 +51,105 @@ var screens = []struct {
 		press(m, "create web-9<enter>")
 		m.Update(actedMsg{seq: m.act.seq, outcome: Outcome{Job: &testJobs()[0]}})
 	}},
+	{"strangers", func(m *Model) {
+		press(m, "satellites<enter>")
+		answerPage(m, api.SatellitesReply{Satellites: append(testSatellites(), api.Satellite{Name: "02:00:00:00:00:09", State: api.SatelliteStranger, Address: "eth2"})})
+		press(m, "<up><down><down><down><down>")
+	}},
+	{"refused", func(m *Model) {
+		press(m, "web")
+		m.Update(searchMsg{m.search.seq, api.SearchReply{Items: testItems(3), Took: 3e6,
+			Refused: []api.Refusal{{Satellite: "s2", Reason: "the proof was made 41 seconds ago by its clock, more than 30"}}}, nil})
+	}},
+	{"readonly", func(m *Model) {
+		m.Update(helloMsg{api.Hello{Satellite: "s1", Account: testAccount, Scope: api.ScopeRead, Via: "ssh"}})
+	}},
+	{"denied", func(m *Model) {
+		press(m, "stop web-1<enter>")
+		m.Update(actedMsg{seq: m.act.seq, err: &api.Error{Code: api.CodeDenied, Message: "this login may only look",
+			Hint: "log in with an SSH key, or have your wallet sign for one: decenter key delegate"}})
+	}},
+	{"sign", proposed},
+	{"sign-refused", func(m *Model) {
+		proposed(m)
+		press(m, "H9L5<enter>")
+		m.Update(actedMsg{seq: m.act.seq, err: &api.Error{Code: api.CodeDenied, Message: "the signature is not that of " + testAccount,
+			Hint: "sign the whole line, as that account, and nothing else"}})
+	}},
+	{"signed", func(m *Model) {
+		proposed(m)
+		press(m, "H9L5<enter>")
+		m.Update(actedMsg{seq: m.act.seq, outcome: Outcome{Text: "in force, signed by " + testAccount + "\n"}})
+	}},
+	{"trust", func(m *Model) {
+		press(m, "trust<enter>")
+		answerPage(m, testTrust())
+		press(m, "<down><down>")
+	}},
+	{"statement", func(m *Model) {
+		press(m, "trust<enter>")
+		answerPage(m, testTrust())
+		press(m, "<down><enter>")
+	}},
+	{"audit", func(m *Model) {
+		press(m, "audit<enter>")
+		answerPage(m, testAudit())
+		press(m, "<down><down>")
+	}},
+	{"audit-verify", func(m *Model) {
+		press(m, "audit verify:yes<enter>")
+		r := testAudit()
+		r.Chains = []api.AuditChain{{Satellite: "s1", Entries: 41_205, First: 1, Head: strings.Repeat("ab", 32)},
+			{Satellite: "s2", Entries: 77, First: 1, Head: strings.Repeat("cd", 32), Broken: "entry 41 does not follow entry 40"}}
+		answerPage(m, r)
+	}},
+	{"entry", func(m *Model) {
+		press(m, "audit<enter>")
+		answerPage(m, testAudit())
+		press(m, "<down><enter>")
+	}},
 	{"offers", func(m *Model) { press(m, "c<tab>") }},
 	{"help", func(m *Model) { press(m, "<f1>"); answerPage(m, Outcome{Text: strings.Repeat("a line of help\n", 60)}) }},
+}
+
+// testKey is a fingerprint, and longestLine a statement as long as one can be.
+const (
+	testKey     = "SHA256:1xW0OZkTVhIQrNwHRG1C1ZMTZpOA8mT3DCJcDsRCkzg"
+	longAccount = "bcrt1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqvg32hk"
+	longestLine = "decenter grant 1 in constellati as " + longAccount + " operator to " + longAccount + " on vm:0123456789abcdef0123456789abcdef at 2026-01-02T03:04:05Z"
+)
+
+// proposed is a console that waits for a signature of the longest line.
+func proposed(m *Model) {
+	press(m, "admit "+testKey+"<enter>")
+	m.Update(actedMsg{seq: m.act.seq, outcome: Outcome{Proposal: &api.Proposal{Line: longestLine, Account: longAccount}}})
+}
+
+func testTrust() api.TrustReply {
+	until := testNow.AddDate(0, 1, 0)
+	signed := func(s api.Statement) api.Statement {
+		s.Account, s.Time = testAccount, testNow.Add(-time.Duration(len(s.About()))*time.Hour)
+		s.Signed = api.Signed{Line: "decenter " + string(s.Kind) + " 1 in home as " + testAccount + " …", Signature: strings.Repeat("H9L5yLFj", 11)}
+		return s
+	}
+	return api.TrustReply{Constellation: "home", Owners: []string{testAccount}, Statements: []api.Statement{
+		signed(api.Statement{Kind: api.StatementDelegate, Key: testKey, Scope: api.ScopeOperate, Until: &until}),
+		signed(api.Statement{Kind: api.StatementAdmit, Key: testKey}),
+		signed(api.Statement{Kind: api.StatementGrant, Role: api.RoleOperator, Grantee: "1BitcoinEaterAddressDontSendf59kuE", Object: "array@s1"}),
+		signed(api.Statement{Kind: api.StatementRevoke}),
+	}}
+}
+
+func testAudit() api.AuditReply {
+	entry := func(seq uint64, action, object string, v api.Verdict, reason string, n int) api.AuditEntry {
+		return api.AuditEntry{Satellite: "s1", Seq: seq, Time: testNow.Add(time.Duration(seq) * time.Second), Account: testAccount, Key: testKey, Via: "ssh",
+			Action: action, Object: object, Verdict: v, Reason: reason, Count: n}
+	}
+	return api.AuditReply{Entries: []api.AuditEntry{
+		entry(9, "delete", "web-1", api.VerdictDeny, "the delegation's scope is operate: what cannot be undone needs all", 0),
+		entry(8, "read", "", api.VerdictAllow, "owns the constellation", 12),
+		entry(7, "login", "s1", api.VerdictAllow, "any account may", 0),
+	}}
 }
 
 func openVM(m *Model) {

@@ -19,7 +19,7 @@ type hint struct {
 
 // hints are the keys that mean something now. A key that acts only writes the line: Enter executes it.
 func (m *Model) hints() []hint {
-	if m.confirm != nil {
+	if m.asked() {
 		return nil
 	}
 	var out []hint
@@ -30,6 +30,8 @@ func (m *Model) hints() []hint {
 		out = append(out, hint{key: tea.KeyF3, label: "create", line: "create " + from, at: len([]rune(from))})
 	} else if j := m.jobTarget(); j != nil && !j.State.Over() && m.verbs["cancel"] {
 		out = append(out, hint{key: tea.KeyF8, label: "cancel", line: "cancel " + word(j.ID)})
+	} else if !m.results() {
+		out = m.trustHints()
 	}
 	return append(out,
 		hint{key: tea.KeyF7, label: "jobs", view: "jobs"},
@@ -86,7 +88,7 @@ func (m *Model) vmHints(vm *api.VM) []hint {
 
 // function takes an F-key.
 func (m *Model) function(key rune) tea.Cmd {
-	if m.confirm != nil {
+	if m.asked() {
 		return nil
 	}
 	if key == tea.KeyF1 {

@@ -11,7 +11,18 @@ import (
 )
 
 // confirm asks for a name before an irreversible line is executed.
-type confirm struct{ line, name string }
+type confirm struct{ line, name, verb string }
+
+// warning says why the name is asked for.
+func (c *confirm) warning() string {
+	if c.verb == "eject" {
+		return "The others will end every connection to it."
+	}
+	return "This cannot be undone."
+}
+
+// asked tells whether the box takes an answer and no line.
+func (m *Model) asked() bool { return m.confirm != nil || m.sign != nil }
 
 // completion is what Tab goes through.
 type completion struct {
@@ -34,7 +45,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+c":
 		return m.interrupt()
 	case "ctrl+d":
-		if len(m.box.runes) == 0 && m.confirm == nil {
+		if len(m.box.runes) == 0 && !m.asked() {
 			return m.quit()
 		}
 	case "esc":
@@ -61,7 +72,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 		m.history.leave()
 		return m.edited()
 	}
-	if m.box.pos != before && m.confirm == nil {
+	if m.box.pos != before && !m.asked() {
 		m.tab = completion{}
 		m.offer()
 	}
@@ -71,7 +82,7 @@ func (m *Model) key(k tea.KeyPressMsg) tea.Cmd {
 // interrupt clears the line, ends waiting, or quits: in this order, one a key.
 func (m *Model) interrupt() tea.Cmd {
 	switch {
-	case m.confirm != nil:
+	case m.asked():
 		return m.escape()
 	case len(m.box.runes) > 0:
 		m.box.set("")
@@ -93,6 +104,8 @@ func (m *Model) interrupt() tea.Cmd {
 // escape goes back by one step.
 func (m *Model) escape() tea.Cmd {
 	switch {
+	case m.sign != nil:
+		return m.leaveSign()
 	case m.confirm != nil:
 		line := m.confirm.line
 		m.confirm = nil
@@ -121,7 +134,10 @@ func (m *Model) escape() tea.Cmd {
 // enter executes the line as it is typed; on an empty box, or a search, it opens the selected row.
 func (m *Model) enter() tea.Cmd {
 	line := strings.TrimSpace(m.box.value())
-	if m.confirm != nil {
+	switch {
+	case m.sign != nil:
+		return m.signed(line)
+	case m.confirm != nil:
 		return m.confirmed(line)
 	}
 	if line == "" {
@@ -160,7 +176,7 @@ func (m *Model) enter() tea.Cmd {
 	}
 	m.leavePages(in.Object)
 	if in.Confirm != "" {
-		m.confirm = &confirm{line, in.Confirm}
+		m.confirm = &confirm{line, in.Confirm, in.Verb}
 		m.failed, m.offers = nil, nil
 		m.box.set("")
 		return nil
@@ -202,6 +218,10 @@ func (m *Model) openView(in Intent, line string) tea.Cmd {
 		return m.open(&satellitesPage{pageBase: pageBase{lst: list{sel: -1}}})
 	case "tree":
 		return m.open(&treePage{})
+	case "trust":
+		return m.open(&trustPage{pageBase: pageBase{lst: list{sel: -1}}, line: line, words: in.Query.Words})
+	case "audit":
+		return m.open(&auditPage{pageBase: pageBase{lst: list{sel: -1}}, line: line, ask: in.Audit})
 	case "help":
 		return m.open(&textPage{words: line, fetch: true})
 	case "quit":
@@ -213,7 +233,7 @@ func (m *Model) openView(in Intent, line string) tea.Cmd {
 // move is for the keys that go up and down: through history, results or a page.
 func (m *Model) move(key string) tea.Cmd {
 	by := map[string]int{"up": -1, "down": 1, "ctrl+p": -1, "ctrl+n": 1, "pgup": -max(1, m.h-8), "pgdown": max(1, m.h-8)}[key]
-	if m.confirm != nil {
+	if m.asked() {
 		return nil
 	}
 	l, n := m.rows()
@@ -262,7 +282,7 @@ func (m *Model) scroller() interface{ scroll(int) } {
 
 // complete puts the next suggestion into the box; any other key accepts it.
 func (m *Model) complete(by int) tea.Cmd {
-	if m.confirm != nil {
+	if m.asked() {
 		return nil
 	}
 	m.box.entered = false
@@ -319,6 +339,9 @@ func (m *Model) nameOffers(line string, cursor int) []Suggestion {
 
 // copy gives the selected name, or else the line, to the person's clipboard by OSC 52.
 func (m *Model) copy() tea.Cmd {
+	if m.sign != nil {
+		return m.copyLine()
+	}
 	text := m.box.value()
 	if it := m.search.selected(); m.results() && it != nil {
 		text = clean(it.Name)

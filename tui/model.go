@@ -60,15 +60,17 @@ type Model struct {
 	search  search
 	act     act
 	confirm *confirm
+	sign    *signing
 	failed  *failure
 	note    string // one line, until the next key
 
 	hello   api.Hello
 	known   bool // hello was answered
 	counts  counts
-	silent  []string // satellites that did not answer the last question
-	down    []string // satellites that are known to have failed
-	offline string   // why events do not come
+	silent  []string      // satellites that did not answer the last question
+	down    []string      // satellites that are known to have failed
+	refused []api.Refusal // satellites that answered the last search, but not this account
+	offline string        // why events do not come
 	feed    feed
 	quitAt  time.Time // of a first Ctrl-C on an empty box
 	done    bool
@@ -116,6 +118,10 @@ func newModel(svc api.Service, lang Language, opt Options) *Model {
 		_, err := lang.Parse(v + " x1")
 		m.verbs[v] = err == nil
 	}
+	for v, line := range trustVerbs {
+		_, err := lang.Parse(line)
+		m.verbs[v] = err == nil
+	}
 	return m
 }
 
@@ -150,7 +156,7 @@ func (m *Model) open(p page) tea.Cmd {
 		m.pages = m.pages[1:]
 	}
 	m.pages = append(m.pages, p)
-	m.confirm, m.failed = nil, nil
+	m.confirm, m.sign, m.failed = nil, nil, nil
 	m.box.set("")
 	m.edited()
 	return p.load(m)
@@ -216,7 +222,7 @@ func (m *Model) target() *api.VM {
 
 // results tells whether found items are shown, in the page's place.
 func (m *Model) results() bool {
-	if !m.search.on || m.confirm != nil {
+	if !m.search.on || m.asked() {
 		return false
 	}
 	return m.searchLine() || m.page() == nil && len(m.search.items) > 0

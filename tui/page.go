@@ -51,7 +51,7 @@ func (*pageBase) rows() (*list, int)      { return nil, 0 }
 func (*pageBase) enter(*Model) tea.Cmd    { return nil }
 func (b *pageBase) waiting(m *Model) []string {
 	if b.err != nil {
-		return errorLines(m.theme, b.err)
+		return errorLines(m.theme, b.err, m.w)
 	}
 	return []string{m.theme.dim.Render("asking …")}
 }
@@ -70,11 +70,20 @@ func (m *Model) answered(msg pageMsg) {
 	}
 }
 
-// errorLines writes an error in full.
-func errorLines(t theme, e *api.Error) []string {
-	out := []string{t.bad.Render("✗ " + clean(e.Message))}
+// errorLines writes an error in full, w columns wide.
+func errorLines(t theme, e *api.Error, w int) []string {
+	what := "✗ "
+	if e.Code == api.CodeDenied {
+		what = "✗ not allowed: "
+	}
+	var out []string
+	for _, l := range wrap(what+e.Message, w, reasonLines) {
+		out = append(out, t.bad.Render(l))
+	}
 	if e.Hint != "" {
-		out = append(out, "  "+clean(e.Hint))
+		for _, l := range wrap(e.Hint, w-2, reasonLines) {
+			out = append(out, "  "+l)
+		}
 	}
 	return out
 }

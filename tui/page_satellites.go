@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -56,7 +57,7 @@ func (p *satellitesPage) enter(m *Model) tea.Cmd {
 
 var satelliteColumns = []column{
 	{title: "SATELLITE", min: 8, max: 24},
-	{title: "STATE", min: 8, max: 8},
+	{title: "STATE", min: 10, max: 10},
 	{title: "VMS", min: 5, max: 7, right: true, drop: 1},
 	{title: "LOAD", min: 14, max: 22, drop: 2},
 	{title: "MEMORY USED", min: 18, max: 28, drop: 3},
@@ -70,10 +71,18 @@ func (p *satellitesPage) draw(m *Model, w, h int) []string {
 	if !p.ready {
 		return p.waiting(m)
 	}
-	return p.lst.draw(m.theme, satelliteColumns, len(p.all), w, h, func(i int) []field {
+	var below []string
+	if i := slices.IndexFunc(p.all, func(n api.Satellite) bool { return n.State == api.SatelliteStranger }); i >= 0 && h > 8 {
+		below = append([]string{""}, wrap(p.all[i].Name+" on "+p.all[i].Address+" is a stranger: nobody admitted it, and nothing is forwarded for it. "+
+			"If it is yours, compare the fingerprint that its engine tells, and then: admit SHA256:…", w, 3)...)
+	}
+	return append(p.lst.draw(m.theme, satelliteColumns, len(p.all), w, h-len(below), func(i int) []field {
 		n, t := &p.all[i], m.theme
 		state, style := t.state(string(n.State))
 		f := []field{{n.Name, t.plain}, {state, style}}
+		if n.State == api.SatelliteStranger {
+			return append(f, field{}, field{}, field{}, field{n.Address, t.plain}, field{}, field{}, field{})
+		}
 		if n.State == api.SatelliteFailed || n.State == api.SatelliteLeft {
 			return append(f, field{}, field{}, field{}, field{n.Address, t.dim}, field{}, field{}, field{n.Version, t.dim})
 		}
@@ -84,5 +93,5 @@ func (p *satellitesPage) draw(m *Model, w, h int) []string {
 			field{size(used) + " of " + size(n.Memory), t.plain},
 			field{n.Address, t.plain}, field{accelName(n.Accel), t.dim},
 			field{span(time.Duration(n.Uptime) * time.Second), t.dim}, field{n.Version, t.dim})
-	})
+	}), below...)
 }

@@ -81,7 +81,7 @@ func (p *vmPage) draw(m *Model, w, h int) []string {
 	}
 	out := m.vmBody(&p.vm, w, h)
 	if p.err != nil && h > 4 {
-		out = append(errorLines(m.theme, p.err)[:1], out...)
+		out = append(errorLines(m.theme, p.err, w)[:1], out...)
 	}
 	if len(p.meter.values) > 0 && len(out) > 1 {
 		last := p.meter.values[len(p.meter.values)-1]
@@ -156,6 +156,12 @@ func (m *Model) itemBody(it *api.Item, w, h int) []string {
 		add("to use it", "create NAME from:"+word(s.Name))
 	case it.Node != nil:
 		n := it.Node
+		if n.State == api.SatelliteStranger {
+			out = append(out, m.theme.name.Render(clean(n.Name))+m.theme.busy.Render("  ? stranger")+m.theme.dim.Render(" on ")+clean(n.Address))
+			add("is", "a machine on a cable that nobody admitted; nothing is forwarded for it")
+			add("to admit it", "admit SHA256:…, the fingerprint that its own engine tells")
+			break
+		}
 		state, style := m.theme.state(string(n.State))
 		out = append(out, m.theme.name.Render(clean(n.Name))+"  "+style.Render(state)+m.theme.dim.Render("  satellite"))
 		used := n.Memory - min(n.MemoryFree, n.Memory)

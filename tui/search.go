@@ -86,6 +86,7 @@ func (m *Model) leaveSearch() {
 		m.endSearch()
 		m.search.on, m.search.items, m.search.index, m.search.err = false, nil, nil, nil
 		m.search.ready, m.search.list = false, list{sel: -1}
+		m.refused = nil
 	}
 }
 
@@ -120,7 +121,7 @@ func (m *Model) found(msg searchMsg) {
 		was = identity(it)
 	}
 	s.ready, s.err, s.items, s.took = true, nil, msg.reply.Items, time.Duration(msg.reply.Took)
-	m.silent = msg.reply.Silent
+	m.silent, m.refused = msg.reply.Silent, msg.reply.Refused
 	s.index = make(map[string]int, len(s.items))
 	s.list.sel = -1
 	for i := range s.items {
@@ -212,6 +213,9 @@ func firstAddress(vm *api.VM) string {
 	return local
 }
 
+// maxRefusals is how many satellites' refusals are told above what others found.
+const maxRefusals = 3
+
 // drawResults draws what was found; beside it the selected item where there is room.
 func (m *Model) drawResults(w, h int) []string {
 	s := &m.search
@@ -220,9 +224,13 @@ func (m *Model) drawResults(w, h int) []string {
 	if s.err != nil {
 		return append(out, m.theme.bad.Render(cut(clean(s.err.Error()), w)))
 	}
+	for _, r := range m.refused[:min(len(m.refused), maxRefusals)] {
+		out = append(out, m.theme.busy.Render(cut("! "+clean(r.Satellite+" refuses: "+r.Reason), w)))
+	}
 	if len(s.items) == 0 {
 		return out
 	}
+	h -= len(out) - 1
 	listW := w
 	var side []string
 	if w >= 160 {

@@ -75,6 +75,8 @@ func (t theme) state(state string) (string, style) {
 		return "‖ " + state, t.busy
 	case string(api.StateCrashed), string(api.SatelliteFailed):
 		return "✗ " + state, t.bad
+	case string(api.SatelliteStranger):
+		return "? " + state, t.busy
 	case "":
 		return "", t.dim
 	}

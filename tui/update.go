@@ -67,6 +67,9 @@ func (m *Model) paste(text string) tea.Cmd {
 		return c.paste(text)
 	}
 	m.history.leave()
+	if m.sign != nil {
+		text = joined(text)
+	}
 	m.box.insert(strings.TrimRight(text, "\r\n"))
 	return m.edited()
 }
@@ -112,7 +115,7 @@ func (m *Model) counted(msg countsMsg) tea.Cmd {
 		case api.SatelliteFailed:
 			m.down = append(m.down, s.Name)
 		}
-		if s.State != api.SatelliteLeft {
+		if s.State != api.SatelliteLeft && s.State != api.SatelliteStranger {
 			c.all++
 		}
 		c.vms += s.VMs
@@ -167,7 +170,7 @@ func (m *Model) edited() tea.Cmd {
 	m.tab = completion{}
 	m.search.list.sel = -1
 	line := m.box.value()
-	if m.confirm != nil {
+	if m.asked() {
 		return nil
 	}
 	m.offers = nil
@@ -210,6 +213,12 @@ func (m *Model) acted(msg actedMsg) tea.Cmd {
 	m.counts.stale, m.search.stale = true, true
 	if p := m.page(); p != nil {
 		p.base().beats = p.every()
+	}
+	if m.sign != nil {
+		return m.declared(msg)
+	}
+	if msg.outcome.Proposal != nil && msg.err == nil {
+		return m.askSignature(*msg.outcome.Proposal)
 	}
 	if msg.err != nil {
 		var cmd tea.Cmd

@@ -76,7 +76,7 @@ func (m *Model) frame() (lines []string, x, y int) {
 
 // atHome tells whether the first screen is shown: nothing typed, nothing to say.
 func (m *Model) atHome() bool {
-	return m.page() == nil && len(m.box.runes) == 0 && m.confirm == nil && m.failed == nil && m.act.line == ""
+	return m.page() == nil && len(m.box.runes) == 0 && !m.asked() && m.failed == nil && m.act.line == ""
 }
 
 func (m *Model) consoleFrame(c *consolePage) (lines []string, x, y int) {
@@ -134,6 +134,9 @@ func (m *Model) homeBody(w, h int) (lines []string, x, y int) {
 		lines = append(lines, strings.Repeat(" ", left)+l)
 	}
 	lines = append(lines, center(m.countsLine(w), w))
+	if s := m.scopeLine(); s != "" {
+		lines = append(lines, m.theme.busy.Render(center(s, w)))
+	}
 	if h >= 18 {
 		lines = append(lines, "")
 		for _, l := range m.examples() {
@@ -177,7 +180,10 @@ func (m *Model) countsLine(w int) string {
 func (m *Model) boxLines(w int, border bool) (lines []string, x, y int) {
 	t := m.theme
 	sign := "› "
-	if m.confirm != nil {
+	switch {
+	case m.sign != nil:
+		sign = "signature? "
+	case m.confirm != nil:
 		sign = "name? "
 	}
 	inner := w - len([]rune(sign))
@@ -207,7 +213,7 @@ func (m *Model) workBody(w, h int) (lines []string, x, y int) {
 	lines = append(lines, m.below(w, max(0, h-len(lines)))...)
 	room := h - len(lines)
 	switch p := m.page(); {
-	case room < 1 || m.confirm != nil && p == nil:
+	case room < 1 || m.sign != nil || m.confirm != nil && p == nil:
 	case m.results():
 		lines = append(lines, m.drawResults(w, room)...)
 	case p != nil:
@@ -246,11 +252,13 @@ func (m *Model) below(w, h int) []string {
 	var out []string
 	t := m.theme
 	switch {
+	case m.sign != nil:
+		out = m.signLines(w, h)
 	case m.confirm != nil:
 		out = []string{t.busy.Render("! ") + t.name.Render(clean(m.confirm.line)),
-			"  This cannot be undone. Type " + t.name.Render(clean(m.confirm.name)) + " and Enter to do it, Esc to leave it."}
+			"  " + m.confirm.warning() + " Type " + t.name.Render(clean(m.confirm.name)) + " and Enter to do it, Esc to leave it."}
 		if m.failed != nil {
-			out = append(out, errorLines(t, m.failed.err)...)
+			out = append(out, errorLines(t, m.failed.err, w)...)
 		}
 	case m.failed != nil:
 		out = m.failedLines()
@@ -267,7 +275,7 @@ func (m *Model) below(w, h int) []string {
 // failedLines shows an error: a caret under the column, what was wrong, what would be right.
 func (m *Model) failedLines() []string {
 	f := m.failed
-	out := errorLines(m.theme, f.err)
+	out := errorLines(m.theme, f.err, m.w)
 	if col := f.err.Column; col > 0 && f.line != "" {
 		line := box{runes: []rune(clean(f.line))}
 		line.pos = min(col-1, len(line.runes))
@@ -342,6 +350,11 @@ func (m *Model) keyLine(w int) string {
 	parts := []string{t.key.Render("F1") + " help"}
 	add := func(key, what string) { parts = append(parts, t.key.Render(key)+" "+what) }
 	switch {
+	case m.sign != nil:
+		parts = parts[:0]
+		add("Enter", "hands it in")
+		add("Ctrl-Y", "copies the line")
+		add("Esc", "leaves it")
 	case m.confirm != nil:
 		parts = parts[:0]
 		add("Enter", "does it")
@@ -371,61 +384,6 @@ func (m *Model) keyLine(w int) string {
 		line += p
 	}
 	return line
-}
-
-// who is the account and the satellite, in at most w columns.
-func (m *Model) who(w int) string {
-	if !m.known {
-		return m.theme.dim.Render(cut("connecting …", w))
-	}
-	name := clean(m.hello.Satellite)
-	room := w - width(name) - 3
-	if room < 5 {
-		return cut(middle(clean(m.hello.Account), max(5, w/2))+"@"+name, w)
-	}
-	return middle(clean(m.hello.Account), room) + m.theme.dim.Render(" @ ") + m.theme.name.Render(name)
-}
-
-// statusLine is the last line: who and where, and what is amiss.
-func (m *Model) statusLine(w int) string {
-	t := m.theme
-	right := ""
-	switch {
-	case m.offline != "":
-		right = t.bad.Render("! " + clean(m.offline))
-	case len(m.silent)+len(m.down) > 0:
-		right = t.busy.Render("! " + clean(amiss(m.silent, m.down)))
-	case w >= narrow && !m.atHome() && m.counts.ready:
-		right = m.countsLine(w - 30)
-		if m.note != "" {
-			right = ""
-		}
-	case m.opt.Version != "":
-		right = t.dim.Render(clean(strings.ToLower(m.opt.Name) + " " + m.opt.Version))
-	}
-	right = cut(right, w-min(w, 22))
-	return spread(m.who(min(w, max(20, w-width(right)-2))), right, w)
-}
-
-// amiss says who did not answer, and who failed.
-func amiss(silent, down []string) string {
-	var parts []string
-	if len(silent) > 0 {
-		parts = append(parts, some(silent)+" did not answer")
-	}
-	if len(down) > 0 {
-		parts = append(parts, some(down)+" failed")
-	}
-	return strings.Join(parts, " · ")
-}
-
-// some names the first few.
-func some(names []string) string {
-	const most = 3
-	if n := len(names); n > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n-most)
-	}
-	return strings.Join(names, ", ")
 }
 
 // spread puts one text at the left and one at the right of w columns; the right one gives way.
