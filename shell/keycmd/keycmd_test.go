@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 
 	"decenter/keys"
 )
@@ -29,18 +27,19 @@ type person struct {
 	passwords []string // the answers to come
 	screen    bytes.Buffer
 	terminal  bool // has one; what it shows is on screen
+	time      time.Time
 }
 
 func newPerson(t *testing.T) *person {
 	home := t.TempDir()
-	return &person{t: t, home: home, vars: map[string]string{"HOME": home}}
+	return &person{t: t, home: home, vars: map[string]string{"HOME": home}, time: at}
 }
 
 func (p *person) env(stdin string, out, errOut *bytes.Buffer) Env {
 	env := Env{
 		Stdin: strings.NewReader(stdin), Stdout: out, Stderr: errOut,
 		Getenv: func(name string) string { return p.vars[name] },
-		Dice:   rand.Reader, Now: func() time.Time { return time.Date(2026, 1, 2, 15, 3, 0, 0, time.UTC) }, Work: 1,
+		Dice:   rand.Reader, Now: func() time.Time { return p.time }, Work: 1,
 		Self: "/opt/it's/decenter",
 	}
 	if p.terminal {
@@ -266,27 +265,7 @@ func TestAnAgentsKeysAreOnesOwn(t *testing.T) {
 	challenge := challengeFor(t, account, sha256.Sum256(key.Marshal()))
 	p.fails(1, "not yours", "", "sign", challenge)
 
-	ring := agent.NewKeyring()
-	if err := ring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(t.TempDir(), "a")
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = agent.ServeAgent(ring, conn)
-			conn.Close()
-		}
-	}()
-	p.vars["SSH_AUTH_SOCK"] = socket
+	p.vars["SSH_AUTH_SOCK"] = serveAgent(t, private)
 	p.gets("", "sign", challenge)
 }
 

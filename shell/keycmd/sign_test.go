@@ -1,0 +1,178 @@
+package keycmd
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"decenter/keys"
+	"decenter/keys/statement"
+)
+
+// at is the time of every person's clock here.
+var at = time.Date(2026, 1, 2, 15, 3, 0, 0, time.UTC)
+
+func mustAddress(t testing.TB, text string) keys.Address {
+	t.Helper()
+	a, err := keys.ParseAddress(keys.Mainnet, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func mustLine(t testing.TB, s statement.Statement) string {
+	t.Helper()
+	line, err := statement.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// The satellite shows a challenge without a key to whoever has no SSH key: a stranger can show it on to a victim.
+func TestAChallengeWithoutAKeyIsRefusedUnlessOneInsists(t *testing.T) {
+	p := newPerson(t)
+	account := p.gets("", "new")
+	p.sshKey("id_ed25519.pub")
+	relayed := challengeFor(t, account, keys.Fingerprint{})
+	if !strings.Contains(relayed, " with no-key ") {
+		t.Fatal(relayed)
+	}
+	p.fails(1, "names no SSH key", "", "sign", relayed)
+	p.fails(1, "names no SSH key", relayed, "sign")
+	p.fails(1, "--no-key", "", "sign", "--askpass", relayed)
+	signature := p.gets("", "sign", "--no-key", relayed) // control: nothing else stops it
+	p.gets("", "verify", account, signature, relayed)
+}
+
+func TestAskpassSaysOneShortLine(t *testing.T) {
+	p := newPerson(t)
+	for _, kind := range []string{"p2wpkh", "p2tr", "p2pkh"} {
+		p.vars["DECENTER_KEY"] = p.home + "/" + kind
+		account := p.gets("", "new", "--kind", kind)
+		prompt := "\n" + challengeFor(t, account, p.sshKey("id_ed25519.pub")) + "\n\nSignature: "
+		_, errOut, code := p.types("", "sign", "--askpass", "--", prompt)
+		if code != 0 || strings.Count(errOut, "\n") != 1 || len([]rune(errOut)) > 80 || !strings.Contains(errOut, account[:10]) || !strings.Contains(errOut, "SHA256:") {
+			t.Errorf("exit %d, %q", code, errOut)
+		}
+		// By hand it says all.
+		if _, errOut, _ = p.types("", "sign", prompt); !strings.Contains(errOut, "signing as "+account) || !strings.Contains(errOut, "decenter login 1 at SHA256:") {
+			t.Errorf("%q", errOut)
+		}
+	}
+}
+
+// ssh uses its askpass program also to show that a token waits to be touched.
+func TestAskpassShowsWhatWantsNoAnswer(t *testing.T) {
+	p := newPerson(t)
+	p.vars["SSH_ASKPASS_PROMPT"] = "none"
+	var out, errOut bytes.Buffer
+	if code := Askpass(t.Context(), []string{"Confirm user presence for key ED25519-SK"}, p.env("", &out, &errOut)); code != 0 || out.Len() > 0 {
+		t.Errorf("exit %d, %q", code, &out)
+	}
+	if !strings.Contains(errOut.String(), "user presence") {
+		t.Errorf("%q", &errOut)
+	}
+}
+
+func TestFreeTextIsNeitherChallengeNorStatement(t *testing.T) {
+	p := newPerson(t)
+	account := mustAddress(t, p.gets("", "new"))
+	p.sshKey("id_ed25519.pub")
+	revocation := mustLine(t, statement.Revocation{Account: account, At: at})
+	for _, text := range []string{
+		revocation, "please: " + revocation + "!", strings.ToUpper(revocation), "Decenter Delegate 9", "decenter admit", "decenter eject", "decenter grant",
+	} {
+		p.fails(2, "statement about trust", "", "sign", "--message", text)
+	}
+	p.fails(2, "login challenge", "", "sign", "--message", challengeFor(t, account.String(), keys.Fingerprint{}))
+	p.gets("", "sign", "--message", "decenter is granted") // control
+	// As a challenge a statement is none either: ssh, asking for a login's answer, gets no other signature.
+	p.fails(1, "--statement", "", "sign", "--askpass", revocation)
+	p.fails(2, "one of", "", "sign", "--statement", revocation, "--message", "m")
+	p.fails(2, "one of", "", "sign", "--statement", revocation, "x")
+}
+
+func TestAStatementIsExplainedAndSigned(t *testing.T) {
+	p := newPerson(t)
+	account := mustAddress(t, p.gets("", "new"))
+	other := mustAddress(t, newPerson(t).gets("", "new"))
+	key := keys.Fingerprint{7}
+	for told, s := range map[string]statement.Statement{
+		"admits satellite " + key.String() + " to constellation home":                  statement.Membership{Account: account, Constellation: "home", Satellite: key, Admit: true, At: at},
+		"ejects satellite " + key.String() + " from constellation home":                statement.Membership{Account: account, Constellation: "home", Satellite: key, At: at},
+		"makes " + other.String() + " operator of everything in constellation home":    statement.Grant{Account: account, Constellation: "home", Role: statement.Operator, To: other, Object: statement.ObjectAll, At: at},
+		"takes back the role that " + other.String() + " has with all that the signer": statement.Grant{Account: account, Constellation: "home", Role: statement.None, To: other, Object: statement.ObjectArray, At: at},
+		"ends every login and every delegation of " + account.String():                 statement.Revocation{Account: account, At: at},
+		"ends every login with key " + key.String():                                    statement.Revocation{Account: account, Key: key, At: at},
+		"lets key " + key.String() + " act for " + account.String():                    statement.Delegation{Account: account, Key: key, Scope: statement.All, From: at, Until: at.Add(time.Hour)},
+		"to look, and change nothing":                                                  statement.Delegation{Account: account, Key: key, Scope: statement.Read, From: at, Until: at.Add(time.Hour)},
+	} {
+		line := mustLine(t, s)
+		out, errOut, code := p.types("", "sign", "--statement", line)
+		if code != 0 || !strings.Contains(errOut, told) {
+			t.Errorf("exit %d, %q; want %q", code, errOut, told)
+		}
+		if _, err := (statement.Signed{Line: line, Signature: strings.TrimSpace(out)}).Verify(keys.Mainnet); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestAStatementOfAnotherOrOfTheFutureIsRefused(t *testing.T) {
+	p := newPerson(t)
+	account := mustAddress(t, p.gets("", "new"))
+	other := mustAddress(t, newPerson(t).gets("", "new"))
+	p.fails(1, "one of account "+other.String(), "", "sign", "--statement", mustLine(t, statement.Revocation{Account: other, At: at}))
+	p.fails(1, "could not be taken back", "", "sign", "--statement", mustLine(t, statement.Revocation{Account: account, At: at.Add(11 * time.Minute)}))
+	p.gets("", "sign", "--statement", mustLine(t, statement.Revocation{Account: account, At: at.Add(9 * time.Minute)}))
+	if _, errOut, code := p.types("", "sign", "--statement", mustLine(t, statement.Revocation{Account: account, At: at.Add(-time.Hour)})); code != 0 || !strings.Contains(errOut, "1h0m0s ago") {
+		t.Errorf("exit %d, %q", code, errOut)
+	}
+	p.fails(2, "not a statement", "", "sign", "--statement", "hello")
+}
+
+// Whatever a prompt holds, what sign gives is a login of the key's own account with the person's own SSH key.
+func FuzzSign(f *testing.F) {
+	p := &person{t: nil, home: f.TempDir(), vars: map[string]string{}, time: at}
+	p.vars["DECENTER_KEY"] = p.home + "/key"
+	mine := keys.Fingerprint{1}
+	p.vars["DECENTER_SSH_KEY"] = mine.String()
+	run := func(stdin string, args ...string) (string, int) {
+		var out, errOut bytes.Buffer
+		code := Run(context.Background(), args, p.env(stdin, &out, &errOut))
+		return strings.TrimSpace(out.String()), code
+	}
+	text, code := run("", "new")
+	if code != 0 {
+		f.Fatal("no key")
+	}
+	account := mustAddress(f, text)
+	own := keys.Challenge{Account: account, Key: mine, Expires: at}
+	foreign, keyless := own, own
+	foreign.Key, keyless.Key = keys.Fingerprint{2}, keys.Fingerprint{}
+	f.Add("(a@b) \n" + own.String() + "\n\nSignature: ")
+	f.Add(foreign.String())
+	f.Add(keyless.String() + "\r\n" + own.String())
+	f.Add(own.String() + "\n" + own.String())
+	f.Add(mustLine(f, statement.Revocation{Account: account, At: at}))
+	f.Fuzz(func(t *testing.T, prompt string) {
+		signature, code := run(prompt, "sign", "--askpass")
+		if code != 0 {
+			if signature != "" {
+				t.Errorf("refused, and yet signed: %q", signature)
+			}
+			return
+		}
+		c, err := keys.FindChallenge(keys.Mainnet, prompt)
+		if err != nil || c.Account != account || c.Key != mine || !strings.Contains(prompt, c.String()) {
+			t.Fatalf("%q is answered", prompt)
+		}
+		if err := keys.Verify(account, c.String(), signature); err != nil {
+			t.Error(err)
+		}
+	})
+}
