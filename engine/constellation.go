@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"decenter/engine/api"
+	"decenter/engine/authz"
 	"decenter/engine/radar"
 )
 
@@ -26,25 +27,32 @@ var _ api.Service = constellation{}
 func (e *Engine) Open(c api.Caller) api.Service { return constellation{e, c} }
 
 // local is this satellite's own part.
-func (c constellation) local() local { return local(c) }
+func (c constellation) local() local { return local{c.e, c.caller, c.e.id} }
 
 // at is one member's local view.
 func (c constellation) at(m radar.Member) (api.Service, error) {
 	if m.ID == c.e.cfg.ID {
 		return c.local(), nil
 	}
-	return c.e.peers.at(m, c.caller.Proof)
+	return c.e.peers.at(m, c.caller)
+}
+
+// gathered is what the satellites said to one question.
+type gathered[T any] struct {
+	answers []radar.Answer[T]
+	silent  []string      // names of those that did not answer
+	refused []api.Refusal // those that answered, but not this caller
 }
 
 // askAll puts a question to every live satellite, this one included. Who cannot be reached, or can only tell of its
 // own trouble, is as silent as who does not answer: one broken satellite spoils no answer of the others. The errors that
-// are answers are CodeNotFound and CodeAmbiguous.
-func askAll[T any](ctx context.Context, c constellation, ask func(context.Context, api.Service) (T, error)) (answers []radar.Answer[T], silent []string) {
+// are answers are CodeNotFound and CodeAmbiguous. A caller whom this very satellite refuses gets no answer at all.
+func askAll[T any](ctx context.Context, c constellation, ask func(context.Context, api.Service) (T, error)) (gathered[T], error) {
 	return askFor(ctx, askWait, c, ask)
 }
 
 // askFor is askAll with another patience.
-func askFor[T any](ctx context.Context, wait time.Duration, c constellation, ask func(context.Context, api.Service) (T, error)) (answers []radar.Answer[T], silent []string) {
+func askFor[T any](ctx context.Context, wait time.Duration, c constellation, ask func(context.Context, api.Service) (T, error)) (g gathered[T], err error) {
 	members := append([]radar.Member{c.e.cfg.Radar.Self()}, c.e.cfg.Radar.Peers()...)
 	all, late := radar.Ask(ctx, members, wait, func(ctx context.Context, m radar.Member) (T, error) {
 		s, err := c.at(m)
@@ -54,35 +62,51 @@ func askFor[T any](ctx context.Context, wait time.Duration, c constellation, ask
 		}
 		return ask(ctx, s)
 	})
+	if err := ctx.Err(); err != nil {
+		return g, err
+	}
 	for _, a := range all {
-		switch api.CodeOf(a.Err) {
-		case api.CodeNotFound, api.CodeAmbiguous:
+		switch code := api.CodeOf(a.Err); {
+		case a.Err == nil, code == api.CodeNotFound, code == api.CodeAmbiguous:
+			g.answers = append(g.answers, a)
+		case code == api.CodeDenied && a.Member.ID == c.e.cfg.ID:
+			return g, a.Err
+		case code == api.CodeDenied:
+			g.refused = append(g.refused, api.Refusal{Satellite: a.Member.Name, Reason: a.Err.Error()})
 		default:
-			if a.Err != nil {
-				c.e.cfg.Log.Debug("a satellite did not answer", "satellite", a.Member.Name, "err", a.Err)
-				silent = append(silent, a.Member.Name)
-				continue
-			}
+			c.e.cfg.Log.Debug("a satellite did not answer", "satellite", a.Member.Name, "err", a.Err)
+			g.silent = append(g.silent, a.Member.Name)
 		}
-		answers = append(answers, a)
 	}
 	for _, m := range late {
-		silent = append(silent, m.Name)
+		g.silent = append(g.silent, m.Name)
 	}
-	slices.Sort(silent)
-	return answers, silent
+	slices.Sort(g.silent)
+	return g, nil
+}
+
+// missing says in a hint who could not tell; empty where all answered.
+func (g gathered[T]) missing() string {
+	var parts []string
+	if len(g.silent) > 0 {
+		parts = append(parts, strings.Join(g.silent, ", ")+" did not answer")
+	}
+	for _, r := range g.refused {
+		parts = append(parts, r.Satellite+" refuses: "+r.Reason)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (c constellation) Hello(ctx context.Context) (api.Hello, error) { return c.local().Hello(ctx) }
 
 func (c constellation) Search(ctx context.Context, q api.Query) (api.SearchReply, error) {
 	began := time.Now()
-	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
-	if err := ctx.Err(); err != nil {
+	got, err := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
+	if err != nil {
 		return api.SearchReply{}, err
 	}
-	reply := api.SearchReply{Items: []api.Item{}, Silent: silent}
-	for _, a := range answers {
+	reply := api.SearchReply{Items: []api.Item{}, Silent: got.silent, Refused: got.refused}
+	for _, a := range got.answers {
 		reply.Items = append(reply.Items, a.Value.Items...)
 	}
 	slices.SortStableFunc(reply.Items, func(a, b api.Item) int {
@@ -100,12 +124,12 @@ type holder struct {
 
 // find asks everyone who has the VM.
 func (c constellation) find(ctx context.Context, ref string) (holder, error) {
-	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.VM, error) { return s.VM(ctx, ref) })
-	if err := ctx.Err(); err != nil {
+	got, err := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.VM, error) { return s.VM(ctx, ref) })
+	if err != nil {
 		return holder{}, err
 	}
 	var found []holder
-	for _, a := range answers {
+	for _, a := range got.answers {
 		switch {
 		case a.Err == nil:
 			found = append(found, holder{a.Member, a.Value})
@@ -122,9 +146,8 @@ func (c constellation) find(ctx context.Context, ref string) (holder, error) {
 			where = append(where, h.vm.ID+" on "+h.member.Name)
 		}
 		return holder{}, &api.Error{Code: api.CodeAmbiguous, Message: fmt.Sprintf("%d VMs answer to %q", len(found), ref), Hint: "use an id: " + strings.Join(where, ", ")}
-	case len(silent) > 0:
-		return holder{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no VM %q on the satellites that answered", ref),
-			Hint: strings.Join(silent, ", ") + " did not"}
+	case got.missing() != "":
+		return holder{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no VM %q on the satellites that answered", ref), Hint: got.missing()}
 	}
 	return holder{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no VM %q", ref), Hint: "`vm` alone lists them all"}
 }
@@ -141,13 +164,13 @@ func (c constellation) Create(ctx context.Context, r api.CreateRequest) (api.Job
 		return api.Job{}, err
 	}
 	q := api.Query{}
-	answers, silent := askFor(ctx, nameWait, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
-	if err := ctx.Err(); err != nil {
+	got, err := askFor(ctx, nameWait, c, func(ctx context.Context, s api.Service) (api.SearchReply, error) { return s.Search(ctx, q) })
+	if err != nil {
 		return api.Job{}, err
 	}
 	var best *radar.Member
 	var most uint64
-	for _, a := range answers {
+	for _, a := range got.answers {
 		if a.Err != nil {
 			continue
 		}
@@ -177,7 +200,7 @@ func (c constellation) Create(ctx context.Context, r api.CreateRequest) (api.Job
 		}
 	}
 	if best == nil {
-		return api.Job{}, c.nowhere(r, silent)
+		return api.Job{}, nowhere(r, got)
 	}
 	s, err := c.at(*best)
 	if err != nil {
@@ -187,15 +210,20 @@ func (c constellation) Create(ctx context.Context, r api.CreateRequest) (api.Job
 }
 
 // nowhere tells why no satellite takes the VM.
-func (c constellation) nowhere(r api.CreateRequest, silent []string) error {
+func nowhere[T any](r api.CreateRequest, got gathered[T]) error {
 	if r.Satellite == "" {
 		e := &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no satellite that answers has a spacesuit %q", r.From), Hint: "`spacesuit` alone lists them"}
-		if len(silent) > 0 {
-			e.Hint += "; " + strings.Join(silent, ", ") + " did not answer"
+		if missing := got.missing(); missing != "" {
+			e.Hint += "; " + missing
 		}
 		return e
 	}
-	if slices.Contains(silent, r.Satellite) {
+	for _, no := range got.refused {
+		if no.Satellite == r.Satellite {
+			return &api.Error{Code: api.CodeDenied, Message: r.Satellite + " refuses", Hint: no.Reason}
+		}
+	}
+	if slices.Contains(got.silent, r.Satellite) {
 		return &api.Error{Code: api.CodeUnavailable, Message: r.Satellite + " does not answer", Hint: "try again, or leave satellite: away"}
 	}
 	return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no live satellite %q", r.Satellite), Hint: "`satellites` lists them"}
@@ -238,28 +266,31 @@ func (c constellation) Jobs(ctx context.Context, r api.JobsRequest) (api.JobsRep
 		_, job, err := c.findJob(ctx, r.ID)
 		return api.JobsReply{Jobs: []api.Job{job}}, err
 	}
-	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) { return s.Jobs(ctx, r) })
-	reply := api.JobsReply{Jobs: []api.Job{}, Silent: silent}
-	for _, a := range answers {
+	got, err := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) { return s.Jobs(ctx, r) })
+	if err != nil {
+		return api.JobsReply{}, err
+	}
+	reply := api.JobsReply{Jobs: []api.Job{}, Silent: got.silent, Refused: got.refused}
+	for _, a := range got.answers {
 		if a.Err == nil {
 			reply.Jobs = append(reply.Jobs, a.Value.Jobs...)
 		}
 	}
 	slices.SortStableFunc(reply.Jobs, func(a, b api.Job) int { return b.Started.Compare(a.Started) })
-	return reply, ctx.Err()
+	return reply, nil
 }
 
 // findJob asks everyone who has the job.
 func (c constellation) findJob(ctx context.Context, id string) (radar.Member, api.Job, error) {
-	answers, silent := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) {
+	got, err := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.JobsReply, error) {
 		return s.Jobs(ctx, api.JobsRequest{ID: id})
 	})
-	if err := ctx.Err(); err != nil {
+	if err != nil {
 		return radar.Member{}, api.Job{}, err
 	}
 	var where []radar.Member
 	var found []api.Job
-	for _, a := range answers {
+	for _, a := range got.answers {
 		switch {
 		case a.Err == nil: // one job: local and heard see to that
 			where, found = append(where, a.Member), append(found, a.Value.Jobs...)
@@ -272,8 +303,8 @@ func (c constellation) findJob(ctx context.Context, id string) (radar.Member, ap
 		return where[0], found[0], nil
 	case 0:
 		e := &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no job %q", id), Hint: "`jobs` lists them; an id needs at least 4 digits"}
-		if len(silent) > 0 {
-			e.Hint = strings.Join(silent, ", ") + " did not answer"
+		if missing := got.missing(); missing != "" {
+			e.Hint = missing
 		}
 		return radar.Member{}, api.Job{}, e
 	}
@@ -293,9 +324,12 @@ func (c constellation) Cancel(ctx context.Context, id string) (api.Job, error) {
 }
 
 func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, error) {
-	answers, _ := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SatellitesReply, error) { return s.Satellites(ctx) })
+	got, err := askAll(ctx, c, func(ctx context.Context, s api.Service) (api.SatellitesReply, error) { return s.Satellites(ctx) })
+	if err != nil {
+		return api.SatellitesReply{}, err
+	}
 	told := map[string]api.Satellite{}
-	for _, a := range answers {
+	for _, a := range got.answers {
 		if a.Err == nil && len(a.Value.Satellites) == 1 {
 			told[a.Member.ID] = a.Value.Satellites[0]
 		}
@@ -310,7 +344,12 @@ func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, err
 		}
 		reply.Satellites = append(reply.Satellites, s)
 	}
-	return reply, ctx.Err()
+	for _, p := range c.e.cfg.Fabric.Tree().Ports {
+		if p.Note == api.NoteStranger {
+			reply.Satellites = append(reply.Satellites, api.Satellite{Name: p.Neighbour, State: api.SatelliteStranger, Address: p.Name})
+		}
+	}
+	return reply, nil
 }
 
 func (c constellation) Tree(ctx context.Context) (api.Tree, error) { return c.local().Tree(ctx) }
@@ -328,6 +367,12 @@ func (c constellation) Events(ctx context.Context, r api.EventsRequest, fn func(
 		}
 		return s.Events(ctx, api.EventsRequest{Job: job.ID}, fn)
 	}
+	w, err := c.local().look(ctx, "events")
+	if err != nil {
+		return err
+	}
+	ctx, stop := c.local().while(ctx, w, authz.Login, authz.Object{})
+	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// fn is called by one reader at a time.
@@ -347,7 +392,12 @@ func (c constellation) Events(ctx context.Context, r api.EventsRequest, fn func(
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { c.followPeers(ctx, tell) })
-	err := c.e.bus.Each(ctx, tell)
+	err = c.e.bus.Each(ctx, func(ev api.Event) error {
+		if !c.e.mayHear(w, ev) {
+			return nil
+		}
+		return tell(ev)
+	})
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}

@@ -98,7 +98,7 @@ func (e *Engine) create(ctx context.Context, account string, r api.CreateRequest
 		return api.Job{}, err
 	}
 	plan := createPlan{VM: spec.ID.String(), MAC: mac.String(), Stopped: r.Stopped}
-	job, err := e.jobs.Start(e.life, "create", r.Name, account, plan, func(ctx context.Context, p *jobs.Progress) error {
+	job, err := e.jobs.Start(e.life, api.Job{Verb: "create", Object: r.Name, Account: account, VM: plan.VM, Owner: account}, plan, func(ctx context.Context, p *jobs.Progress) error {
 		defer e.release(r.Name)
 		return e.doCreate(ctx, p, spec, mac, r)
 	})
@@ -162,7 +162,7 @@ func (e *Engine) doCreate(ctx context.Context, p *jobs.Progress, spec virt.Spec,
 			if uerr := e.undoCreate(spec.ID, mac); uerr != nil {
 				err = fmt.Errorf("%w; %w: %w", err, jobs.ErrLeft, uerr)
 			}
-			e.bus.Publish(api.Event{Kind: api.EventVM, Gone: true, VM: &api.VM{ID: spec.ID.String(), Name: spec.Name, Satellite: e.cfg.Name}})
+			e.bus.Publish(api.Event{Kind: api.EventVM, Gone: true, VM: &api.VM{ID: spec.ID.String(), Name: spec.Name, Satellite: e.cfg.Name, Owner: spec.Owner}})
 		}
 	}()
 	p.Step("disks", 0, 4)
@@ -245,7 +245,7 @@ func (e *Engine) delete(ctx context.Context, account string, r api.DeleteRequest
 	for _, n := range g.NICs {
 		plan.MACs = append(plan.MACs, n.MAC)
 	}
-	job, err := e.jobs.Start(e.life, "delete", g.Name, account, plan, func(ctx context.Context, p *jobs.Progress) error {
+	job, err := e.jobs.Start(e.life, jobOn(g, "delete", account), plan, func(ctx context.Context, p *jobs.Progress) error {
 		defer e.release(g.Name)
 		p.Step("erase", 0, 1)
 		return e.doDelete(ctx, g)
@@ -254,6 +254,11 @@ func (e *Engine) delete(ctx context.Context, account string, r api.DeleteRequest
 		e.release(g.Name)
 	}
 	return job, err
+}
+
+// jobOn is a job that works on a VM.
+func jobOn(g virt.Guest, verb, account string) api.Job {
+	return api.Job{Verb: verb, Object: g.Name, Account: account, VM: g.ID.String(), Owner: g.Owner}
 }
 
 // doDelete erases the VM. Once begun it is finished, within actWait, whoever cancels: half a VM is of no use to anyone.
@@ -289,7 +294,7 @@ func (e *Engine) control(ctx context.Context, account string, r api.ControlReque
 	if err := e.hold(g.Name, claim{}); err != nil {
 		return api.Job{}, err
 	}
-	job, err := e.jobs.Start(e.life, string(r.Act), g.Name, account, nil, func(ctx context.Context, p *jobs.Progress) error {
+	job, err := e.jobs.Start(e.life, jobOn(g, string(r.Act), account), nil, func(ctx context.Context, p *jobs.Progress) error {
 		defer e.release(g.Name)
 		return e.doControl(ctx, p, g, r)
 	})

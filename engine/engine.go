@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -16,9 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"decenter/engine/api"
+	"decenter/engine/audit"
 	"decenter/engine/events"
 	"decenter/engine/jobs"
+	"decenter/engine/proof"
 	"decenter/engine/radar"
+	"decenter/engine/trust"
+	"decenter/keys"
 	"decenter/virt"
 )
 
@@ -66,15 +71,48 @@ type Config struct {
 	Accel func() virt.Accel
 	// PeerTLS pins a connection to one satellite's key.
 	PeerTLS func(id string) (*tls.Config, error)
-	// Proofs is what callers are shown to be by; nil: this satellite asks no other, and answers none.
-	Proofs *Proofs
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Trust is whom this satellite trusts, and how it judges who asks.
+	Trust Trust
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Trust is whom a satellite trusts, and how it judges who asks. All of it but Directory and Exchange is needed.
+type Trust struct {
+	Constellation string
+	Network       keys.Network
+	Owners        []string // of the configuration
+	Statements    *trust.Store
+	Judge         *proof.Judge
+	Verifier      *proof.Verifier
+	Signer        proof.Signer
+	Audit         *audit.Log
+	Directory     Directory // a second gate; nil: there is none
+	Exchange      Exchange  // nil: statements are this satellite's alone
+}
+
+// Directory tells what role an account has with all, by its groups. It returns within seconds, with an error where the
+// account has no entry or the directory does not answer.
+type Directory interface {
+	Role(ctx context.Context, account string) (api.Role, error)
+}
+
+// Exchange spreads statements and keys among satellites; *admission.Admission is one.
+type Exchange interface {
+	// Run works until ctx ends.
+	Run(ctx context.Context) error
+	// Introduce swaps statements and keys with satellites at these addresses, and gives those that may be joined.
+	Introduce(ctx context.Context, addrs []netip.Addr) (admitted []netip.Addr)
+	// Handler answers other satellites, also those that are not admitted yet.
+	Handler() http.Handler
+	// Listen gives the connections of a listener after their handshake, within bounds for strangers.
+	Listen(l net.Listener) (net.Listener, error)
 }
 
 // Times and bounds of the engine.
 const (
 	askWait      = 1500 * time.Millisecond // for the slowest satellite's answer to any question
+	verifyWait   = 30 * time.Second        // for it to walk its whole audit log
 	nameWait     = 5 * time.Second         // for its answer whether a name is taken; a dead one is known as such by then
 	actWait      = 30 * time.Second        // for undoing, once the job itself was cancelled
 	stopGrace    = 60 * time.Second        // for a guest to power off when asked
@@ -86,6 +124,7 @@ const (
 // Engine is one satellite. Make it with New, then Run it; its views may be opened at once.
 type Engine struct {
 	cfg     Config
+	id      keys.Fingerprint // cfg.ID
 	began   time.Time
 	bus     *events.Bus
 	jobs    *jobs.Jobs
@@ -110,12 +149,15 @@ type claim struct {
 
 // New makes the engine of a satellite. Nothing runs yet.
 func New(cfg Config) (*Engine, error) {
-	e := &Engine{cfg: cfg, began: cfg.Now(), bus: events.New(cfg.Now), busy: map[string]claim{}}
+	id, err := keys.ParseFingerprint(cfg.ID)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, id: id, began: cfg.Now(), bus: events.New(cfg.Now), busy: map[string]claim{}}
 	e.life, e.endAll = context.WithCancel(context.Background())
 	e.metrics = newMetrics(e)
 	e.peers = newPeers(cfg)
 	e.guests = &guestCache{engine: e, news: map[virt.ID]news{}, extra: map[virt.ID]extra{}}
-	var err error
 	e.jobs, err = jobs.New(cfg.Name, cfg.Journal, e.jobChanged, cfg.Now, cfg.Log)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
@@ -135,6 +177,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		g.Go(func() error { return imp.run(ctx) })
 	}
 	g.Go(func() error { return e.cfg.Radar.Run(ctx) })
+	if x := e.cfg.Trust.Exchange; x != nil {
+		g.Go(func() error { return x.Run(ctx) })
+	}
 	g.Go(func() error { return e.followGuests(ctx) })
 	g.Go(func() error { return e.followMembers(ctx) })
 	g.Go(func() error { return e.keepJoined(ctx) })
@@ -169,7 +214,7 @@ func (e *Engine) keepJoined(ctx context.Context) error {
 		case <-begin:
 			due = false
 			// Aside: a satellite that is frozen lets a join hang for seconds, and a join cannot be told to stop.
-			go func() { e.joinMissing(); idle <- struct{}{} }()
+			go func() { e.joinMissing(ctx); idle <- struct{}{} }()
 		case <-tick.C:
 			due = true
 		case <-e.cfg.Fabric.Changed():
@@ -179,7 +224,7 @@ func (e *Engine) keepJoined(ctx context.Context) error {
 	}
 }
 
-func (e *Engine) joinMissing() {
+func (e *Engine) joinMissing(ctx context.Context) {
 	known := map[netip.Addr]bool{}
 	for _, m := range e.cfg.Radar.Members() {
 		if m.State == api.SatelliteLive {
@@ -195,6 +240,9 @@ func (e *Engine) joinMissing() {
 	// Not always the same ones first, should these be dead.
 	rand.Shuffle(len(missing), func(i, j int) { missing[i], missing[j] = missing[j], missing[i] })
 	missing = missing[:min(len(missing), joinAtOnce)]
+	if x := e.cfg.Trust.Exchange; x != nil && len(missing) > 0 {
+		missing = x.Introduce(ctx, missing) // without the constellation's key their gossip says nothing to us, nor ours to them
+	}
 	if n, err := e.cfg.Radar.Join(missing); err != nil {
 		e.cfg.Log.Debug("join", "satellites", len(missing), "joined", n, "err", err)
 	}

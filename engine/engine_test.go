@@ -16,7 +16,8 @@ import (
 	"decenter/virt"
 )
 
-var me = api.Caller{Account: myAddress.String(), Via: "ssh"}
+// me is root of the satellite that is asked.
+var me = api.Caller{Account: api.AccountLocal, Via: viaSocket}
 
 // follow waits for the end of a job.
 func follow(t *testing.T, s api.Service, job api.Job, err error) api.Job {

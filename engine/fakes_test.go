@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"decenter/engine/api"
+	"decenter/engine/identity"
 	"decenter/engine/jobs"
 	"decenter/engine/radar"
 	"decenter/virt"
@@ -252,10 +253,10 @@ func (f fakeFabric) Tree() api.Tree              { return api.Tree{} }
 func (f fakeFabric) Changed() <-chan struct{}    { return nil }
 
 // alone is the radar of a satellite without others.
-type alone struct{}
+type alone struct{ id string }
 
-func (alone) Self() radar.Member {
-	return radar.Member{ID: "SHA256:1", Name: "s1", State: api.SatelliteLive}
+func (a alone) Self() radar.Member {
+	return radar.Member{ID: a.id, Name: "s1", State: api.SatelliteLive}
 }
 func (a alone) Members() []radar.Member        { return []radar.Member{a.Self()} }
 func (alone) Peers() []radar.Member            { return nil }
@@ -270,8 +271,12 @@ func boot(t *testing.T, ctx context.Context, w *world, journal string) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(Config{Name: "s1", ID: "SHA256:1", Version: "test", Guests: fakeGuests{w, make(chan virt.Event)}, Volumes: fakeVolumes{w},
-		Fabric: fakeFabric{w}, Radar: alone{}, Journal: j, Accel: func() virt.Accel { return virt.TCG }, Now: time.Now,
+	id, err := identity.LoadOrCreate(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{Name: "s1", ID: id.Fingerprint(), Trust: trustOf(t, id), Version: "test", Guests: fakeGuests{w, make(chan virt.Event)}, Volumes: fakeVolumes{w},
+		Fabric: fakeFabric{w}, Radar: alone{id.Fingerprint()}, Journal: j, Accel: func() virt.Accel { return virt.TCG }, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -111,6 +111,21 @@ func (c *guestCache) fetch(began time.Time, changes uint64, flight chan struct{}
 	close(flight)
 }
 
+// owner gives the owner of a guest, as far as it is known; also when it has just gone.
+func (c *guestCache) owner(id virt.ID) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n, ok := c.news[id]; ok && n.guest != nil {
+		return n.guest.Owner
+	}
+	for _, g := range c.list {
+		if g.ID == id {
+			return g.Owner
+		}
+	}
+	return ""
+}
+
 // stale tells that something changed: a list that was asked for before is not to be believed.
 func (c *guestCache) stale() {
 	c.mu.Lock()
@@ -262,8 +277,9 @@ func (e *Engine) guestChanged(ctx context.Context, ev virt.Event) {
 		e.bus.Publish(api.Event{Kind: api.EventLost})
 		return
 	case virt.EventGone:
+		owner := e.guests.owner(ev.ID)
 		e.guests.put(ev.ID, nil)
-		e.bus.Publish(api.Event{Kind: api.EventVM, Gone: true, VM: &api.VM{ID: ev.ID.String(), Name: ev.Name, Satellite: e.cfg.Name}})
+		e.bus.Publish(api.Event{Kind: api.EventVM, Gone: true, VM: &api.VM{ID: ev.ID.String(), Name: ev.Name, Satellite: e.cfg.Name, Owner: owner}})
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWait)
@@ -353,7 +369,11 @@ func (e *Engine) known(ctx context.Context, ref string) (virt.Guest, error) {
 			return g, nil
 		}
 	}
-	return virt.Guest{}, api.Errorf(api.CodeNotFound, "no VM %q on %s", ref, e.cfg.Name)
+	return virt.Guest{}, e.noVM(ref)
+}
+
+func (e *Engine) noVM(ref string) error {
+	return api.Errorf(api.CodeNotFound, "no VM %q on %s", ref, e.cfg.Name)
 }
 
 func macsOf(nics []virt.NIC) (macs []net.HardwareAddr) {

@@ -80,7 +80,7 @@ func (i *importer) look(ctx context.Context) error {
 }
 
 func (i *importer) start(name string, img virt.Image) error {
-	_, err := i.e.jobs.Start(i.e.life, "import", name, api.AccountLocal, nil, func(ctx context.Context, p *jobs.Progress) error {
+	_, err := i.e.jobs.Start(i.e.life, api.Job{Verb: "import", Object: name, Account: api.AccountLocal}, nil, func(ctx context.Context, p *jobs.Progress) error {
 		_, err := i.e.cfg.Volumes.Import(ctx, name, img, func(done, total uint64) { p.Step("copy", done, total) })
 		return apiError(err)
 	})

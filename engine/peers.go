@@ -15,7 +15,7 @@ import (
 // peers keeps one connection to each satellite that was talked to. A satellite whose address changed gets a new one.
 type peers struct {
 	config func(id string) (*tls.Config, error)
-	proofs *Proofs
+	trust  Trust
 	now    func() time.Time
 
 	mu   sync.Mutex
@@ -28,13 +28,18 @@ type peer struct {
 }
 
 func newPeers(cfg Config) *peers {
-	return &peers{config: cfg.PeerTLS, proofs: cfg.Proofs, now: cfg.Now, open: map[string]peer{}}
+	return &peers{config: cfg.PeerTLS, trust: cfg.Trust, now: cfg.Now, open: map[string]peer{}}
 }
 
 // at gives another satellite's local view for a caller, as far as it may be believed.
-func (p *peers) at(m radar.Member, caller api.Proof) (api.Service, error) {
-	if p.proofs == nil {
-		return nil, errAlone
+func (p *peers) at(m radar.Member, caller api.Caller) (api.Service, error) {
+	shown := caller.Proof
+	if caller.Via == viaSocket {
+		_, signed, ok := p.trust.Statements.View().Local(p.now())
+		if !ok {
+			return nil, errNoAccount(p.trust.Signer.Self())
+		}
+		shown = api.Proof{Line: signed.Line, Signature: signed.Signature}
 	}
 	to, err := keys.ParseFingerprint(m.ID)
 	if err != nil {
@@ -54,7 +59,13 @@ func (p *peers) at(m radar.Member, caller api.Proof) (api.Service, error) {
 		have = peer{m.Addr, rpc.DialTLS(m.Addr.String(), config)}
 		p.open[m.ID] = have
 	}
-	return heard{have.client.For(asker{p.proofs.Signer, caller, to, p.now}), m}, nil
+	return heard{have.client.For(asker{p.trust.Signer, shown, to, p.now}), m}, nil
+}
+
+// errNoAccount is what root hears of other satellites, which know no root but their own.
+func errNoAccount(self keys.Fingerprint) error {
+	return &api.Error{Code: api.CodeDenied, Message: "root of this satellite has no account on others",
+		Hint: "make a delegation with `decenter key delegate --to " + self.String() + "` and give what it prints to `decenter` here"}
 }
 
 func (p *peers) close() {

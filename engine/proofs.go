@@ -10,16 +10,6 @@ import (
 	"decenter/keys"
 )
 
-// Proofs is how this satellite shows others who asks, and judges what they show.
-type Proofs struct {
-	Signer      proof.Signer
-	Verifier    *proof.Verifier
-	Revocations proof.Revocations
-}
-
-// errAlone is of a satellite without Proofs.
-var errAlone = &api.Error{Code: api.CodeDenied, Message: "this satellite proves nothing to others and takes no proof of theirs"}
-
 // asker signs the requests of a caller to another satellite.
 type asker struct {
 	signer proof.Signer
@@ -34,18 +24,22 @@ func (a asker) Header(method string, body [sha256.Size]byte) (string, error) {
 	return string(text), err
 }
 
-// authenticate tells for whom another satellite's request is, and what it may use.
+// authenticate tells for whom another satellite's request is, and what it may use. What that account may do is decided
+// when it does it.
 func (e *Engine) authenticate(q rpc.Request) (rpc.Entry, error) {
-	p := e.cfg.Proofs
-	if p == nil {
-		return rpc.Entry{}, errAlone
-	}
-	s, shown, err := p.Verifier.Verify([]byte(q.Proof), q.From, q.Method, q.Body, p.Revocations, e.cfg.Now())
+	from, err := proof.FingerprintOf(q.From)
 	if err != nil {
 		return rpc.Entry{}, err
 	}
-	return rpc.Entry{
-		Service: e.Local(api.Caller{Account: s.Account.String(), Via: "peer", Proof: shown}),
-		Still:   func() error { return p.Verifier.Still(shown, q.From, p.Revocations, e.cfg.Now()) },
-	}, nil
+	view := e.cfg.Trust.Statements.View()
+	if !view.Admitted(from) {
+		return rpc.Entry{}, &api.Error{Code: api.CodeDenied, Message: "satellite " + from.String() + " is not admitted by " + e.cfg.Name,
+			Hint: "an owner can `admit` it"}
+	}
+	s, shown, err := e.cfg.Trust.Verifier.Verify([]byte(q.Proof), q.From, q.Method, q.Body, view, e.cfg.Now())
+	if err != nil {
+		e.cfg.Log.Warn("a satellite's request was refused", "satellite", from.String(), "method", q.Method, "err", err)
+		return rpc.Entry{}, err
+	}
+	return rpc.Entry{Service: e.Local(api.Caller{Account: s.Account.String(), Via: viaPeer, Proof: shown}, from)}, nil
 }

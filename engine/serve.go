@@ -75,14 +75,28 @@ func peerUID(c *net.UnixConn) (uid uint32, err error) {
 
 // ServeLocal answers the machine's own users on a listener of ListenUnix until ctx ends.
 func (e *Engine) ServeLocal(ctx context.Context, l net.Listener) error {
-	s := e.Open(api.Caller{Account: api.AccountLocal, Via: "socket"})
+	s := e.Open(api.Caller{Account: api.AccountLocal, Via: viaSocket})
 	return serve(ctx, rpc.NewServer(rpc.NewHandler(s)), l)
 }
 
-// ServePeers answers other satellites until ctx ends. config checks their keys, and each request has to show for whom it
-// is; what they are told is this satellite's part alone.
+// ExchangePattern is where the Exchange answers, for strangers too.
+const ExchangePattern = "/decenter.v1.Satellite/"
+
+// ServePeers answers other satellites until ctx ends. config makes them prove their keys; strangers reach the exchange
+// alone. Each request has to show for whom it is; what they are told is this satellite's part alone.
 func (e *Engine) ServePeers(ctx context.Context, l net.Listener, config *tls.Config) error {
-	return serve(ctx, rpc.NewServer(rpc.NewPeerHandler(e.authenticate)), rpc.NewTLSListener(l, config, rpc.PeerLimits()))
+	mux := http.NewServeMux()
+	mux.Handle(rpc.PeerPattern, rpc.NewPeerHandler(e.authenticate))
+	x := e.cfg.Trust.Exchange
+	if x == nil {
+		return serve(ctx, rpc.NewServer(mux), rpc.NewTLSListener(l, config, rpc.PeerLimits()))
+	}
+	mux.Handle(ExchangePattern, x.Handler())
+	l, err := x.Listen(l)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, rpc.NewServer(mux), l)
 }
 
 // ServeMetrics answers Prometheus until ctx ends.

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"decenter/engine/api"
+	"decenter/engine/identity"
 	"decenter/engine/jobs"
 	"decenter/engine/rpc"
+	"decenter/keys"
 	"decenter/virt"
 )
 
@@ -82,7 +84,11 @@ func TestAJoinThatHangsHoldsNothingUp(t *testing.T) {
 	fabric := changing{fakeFabric{w}, make(chan struct{})}
 	radar := stuck{joins: make(chan struct{}, 10), forever: make(chan struct{})}
 	defer close(radar.forever)
-	e, err := New(Config{Name: "s1", ID: "SHA256:1", Guests: fakeGuests{w, make(chan virt.Event)}, Volumes: fakeVolumes{w}, Fabric: fabric,
+	id, err := identity.LoadOrCreate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(Config{Name: "s1", ID: id.Fingerprint(), Trust: trustOf(t, id), Guests: fakeGuests{w, make(chan virt.Event)}, Volumes: fakeVolumes{w}, Fabric: fabric,
 		Radar: radar, Journal: j, Accel: func() virt.Accel { return virt.TCG }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +149,7 @@ func TestMetricsSurviveTwoPortsOfOneName(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	e, err := New(Config{Name: "s1", Guests: fakeGuests{w, nil}, Volumes: fakeVolumes{w}, Fabric: doubled{fakeFabric{w}}, Radar: alone{},
+	e, err := New(Config{ID: keys.Fingerprint{1}.String(), Name: "s1", Guests: fakeGuests{w, nil}, Volumes: fakeVolumes{w}, Fabric: doubled{fakeFabric{w}}, Radar: alone{},
 		Journal: j, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 
 	"decenter/engine/api"
 	"decenter/engine/config"
@@ -19,7 +18,7 @@ import (
 const engineUsage = `decenter engine [--config FILE]     run the satellite's daemon
 decenter engine --check             tell what is wrong with the configuration
 decenter engine --print             print the configuration with every key, its meaning and its value
-decenter engine --fingerprint       print this satellite's id, for the others' trust.satellites
+decenter engine --fingerprint       print this satellite's id, for an owner to admit
 decenter engine --uninstall         take the data path out of the kernel: the ports are plain ones again
 
 `
@@ -79,11 +78,11 @@ func tellConfig(out io.Writer, path string, cfg config.Config) {
 	if _, err := os.Stat(path); err != nil {
 		fmt.Fprintf(out, "note: %s is not there, so all of it is defaults\n", path)
 	}
-	if len(cfg.Trust.Accounts) == 0 && len(cfg.SSH.Listen) > 0 {
-		fmt.Fprintln(out, "note: trust.accounts is empty: nobody can log in by ssh")
+	if len(cfg.Trust.Owners) == 0 && len(cfg.SSH.Listen) > 0 {
+		fmt.Fprintln(out, "note: trust.owners is empty: nobody can log in by ssh as an owner, admit a satellite or grant a role")
 	}
-	if len(cfg.Trust.Satellites) == 0 {
-		fmt.Fprintln(out, "note: trust.satellites is empty: this satellite talks to no other")
+	if len(cfg.Trust.Owners) == 0 && len(cfg.Trust.Satellites) == 0 {
+		fmt.Fprintln(out, "note: trust.satellites is empty, and so is trust.owners: this satellite talks to no other")
 	}
 }
 
@@ -113,11 +112,4 @@ func logger(c config.Log, out io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(out, opt))
 	}
 	return slog.New(slog.NewTextHandler(out, opt))
-}
-
-// admitted tells who is of the constellation: this satellite, and those in the file.
-func admitted(cfg config.Config, self string) func(id string) bool {
-	ids := append(slices.Clone(cfg.Trust.Satellites), self)
-	slices.Sort(ids)
-	return func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok }
 }

@@ -19,6 +19,13 @@ func fabricConfig(cfg config.Config, id *identity.Identity, log *slog.Logger) fa
 		Host:  cfg.Net.Host, BPF: cfg.Net.BPF, State: filepath.Join(cfg.Run, "fabric"), Log: log}
 }
 
+// fabricConfig is that of a satellite that runs.
+func (s *satellite) fabricConfig() fabric.Config {
+	c := fabricConfig(s.cfg, s.id, s.log)
+	c.Admit = s.neighbour
+	return c
+}
+
 func uninstallFabric(cfg config.Config) error {
 	id, err := identity.LoadOrCreate(cfg.Data)
 	if err != nil {

@@ -12,22 +12,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"decenter/engine"
-	"decenter/engine/api"
+	"decenter/engine/admission"
 	"decenter/engine/config"
 	"decenter/engine/fabric"
 	"decenter/engine/identity"
 	"decenter/engine/jobs"
-	"decenter/engine/proof"
 	"decenter/engine/radar"
-	"decenter/keys"
-	"decenter/keys/statement"
-	"decenter/shell"
-	"decenter/shell/sshd"
+	"decenter/engine/trust"
 	"decenter/virt/libvirt"
 	"decenter/virt/qcow2"
 )
@@ -44,7 +41,12 @@ type satellite struct {
 	volumes *qcow2.Store
 	journal *jobs.Journal
 	engine  *engine.Engine
-	closers []func() error // in the order of opening
+
+	statements *trust.Store
+	trust      engine.Trust
+	exchange   *admission.Admission
+	neighbours atomic.Pointer[neighbours] // what neighbour knows of its view
+	closers    []func() error             // in the order of opening
 }
 
 // runSatellite runs the engine until ctx ends. The guests and the data path go on without it.
@@ -74,6 +76,9 @@ func (s *satellite) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.log.Info("starting", "satellite", s.cfg.Name, "id", s.id.Fingerprint(), "version", buildVersion())
+	if err = s.openTrust(); err != nil {
+		return err
+	}
 	if s.journal, err = jobs.OpenJournal(filepath.Join(s.cfg.Data, "journal")); err != nil {
 		return err
 	}
@@ -85,11 +90,11 @@ func (s *satellite) open(ctx context.Context) (err error) {
 	if s.guests, err = libvirt.Open(libvirt.Config{URI: s.cfg.Virt.URI, Dir: filepath.Join(s.cfg.Run, "guests"), Log: s.log}); err != nil {
 		return err
 	}
-	if s.fabric, err = fabric.New(ctx, fabricConfig(s.cfg, s.id, s.log)); err != nil {
+	if s.fabric, err = fabric.New(ctx, s.fabricConfig()); err != nil {
 		return fmt.Errorf("bring up the fabric: %w", err)
 	}
 	s.closers = append(s.closers, s.fabric.Close)
-	if s.radar, err = radar.New(s.radarConfig()); err != nil {
+	if err = s.openRadar(); err != nil {
 		return err
 	}
 	s.engine, err = engine.New(engine.Config{
@@ -98,17 +103,19 @@ func (s *satellite) open(ctx context.Context) (err error) {
 		ImportDir: filepath.Join(s.cfg.Data, "spacesuits"),
 		Accel:     s.accel(ctx),
 		PeerTLS:   func(id string) (*tls.Config, error) { return s.id.TLS(func(have string) bool { return have == id }) },
+		Trust:     s.trust,
 		Now:       time.Now, Log: s.log,
 	})
 	return err
 }
 
+// radarConfig is the radar's, but for its keys.
 func (s *satellite) radarConfig() radar.Config {
 	mac := s.id.MAC()
 	addr, _ := netip.AddrFromSlice(identity.LinkLocal(mac))
 	return radar.Config{ID: s.id.Fingerprint(), Name: s.cfg.Name, Version: buildVersion(),
 		Advertise: addr, Zone: s.cfg.Net.Host, Port: s.cfg.Peer.Port, RPCPort: s.cfg.Peer.Port + 1,
-		Snapshot: filepath.Join(s.cfg.Data, "radar"), Admitted: admitted(s.cfg, s.id.Fingerprint()), Log: s.log}
+		Snapshot: filepath.Join(s.cfg.Data, "radar"), Admitted: s.admitted, Log: s.log}
 }
 
 // run serves until ctx ends or a part fails. All listeners are open before anything starts.
@@ -168,7 +175,7 @@ func (s *satellite) listeners() (serve []func(context.Context) error, err error)
 	if err = add("this machine's users", l, err, s.engine.ServeLocal); err != nil {
 		return nil, err
 	}
-	peerTLS, err := s.id.TLS(admitted(s.cfg, s.id.Fingerprint()))
+	peerTLS, err := s.id.ListenTLS()
 	if err != nil {
 		return nil, err
 	}
@@ -193,37 +200,6 @@ func (s *satellite) listeners() (serve []func(context.Context) error, err error)
 	return serve, nil
 }
 
-func (s *satellite) sshServer() (*sshd.Server, error) {
-	accounts := slices.Clone(s.cfg.Trust.Accounts)
-	self, err := keys.ParseFingerprint(s.id.Fingerprint())
-	if err != nil {
-		return nil, err
-	}
-	judge := proof.NewJudge(keys.Mainnet)
-	return sshd.New(sshd.Config{
-		Listen: s.cfg.SSH.Listen, HostKey: s.id.Signer(), Version: buildVersion(), Log: s.log,
-		Pasted: sshd.Pasted(s.cfg.SSH.Pasted),
-		Judge: func(p api.Proof) (string, api.Scope, error) {
-			session, err := judge.Check(p, self, unrevoked{}, time.Now())
-			if err == nil && !slices.Contains(accounts, session.Account.String()) {
-				err = api.Errorf(api.CodeDenied, "the account is not one of this satellite's")
-			}
-			return session.Account.String(), session.Scope, err
-		},
-		Open: s.engine.Open,
-		Exec: shell.SSH,
-		TUI:  sshConsole,
-	})
-}
-
-// unrevoked is that nobody took anything back.
-type unrevoked struct{}
-
-// Revoked is of proof.Revocations.
-func (unrevoked) Revoked(keys.Address, keys.Fingerprint, time.Time) (statement.Revocation, bool) {
-	return statement.Revocation{}, false
-}
-
 // routedEvery is how often the satellites of peer.join are tried.
 const routedEvery = 10 * time.Second
 
@@ -235,7 +211,7 @@ func (s *satellite) joinRouted(ctx context.Context) error {
 		for _, host := range s.cfg.Peer.Join {
 			addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 			if err == nil {
-				_, err = s.radar.Join(addrs)
+				_, err = s.radar.Join(s.exchange.Introduce(ctx, addrs))
 			}
 			if err != nil {
 				s.log.Debug("join", "host", host, "err", err)

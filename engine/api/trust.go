@@ -124,6 +124,7 @@ type AuditRequest struct {
 type AuditReply struct {
 	Entries []AuditEntry `json:"entries"`
 	Silent  []string     `json:"silent,omitempty"`
+	Refused []Refusal    `json:"refused,omitempty"`
 	// Chains is each answering satellite's log, where Verify was asked.
 	Chains []AuditChain `json:"chains,omitempty"`
 }

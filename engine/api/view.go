@@ -117,7 +117,9 @@ type Job struct {
 	Verb      string     `json:"verb"`
 	Object    string     `json:"object"` // the VM's name
 	Satellite string     `json:"satellite"`
-	Account   string     `json:"account"`
+	Account   string     `json:"account"`         // who began it
+	VM        string     `json:"vm,omitempty"`    // id of the VM it works on
+	Owner     string     `json:"owner,omitempty"` // account that owns the VM
 	State     JobState   `json:"state"`
 	Step      string     `json:"step,omitempty"`  // what it does now, in a few words
 	Done      uint64     `json:"done,omitempty"`  // bytes or steps done
@@ -162,8 +164,9 @@ type SatellitesReply struct {
 
 // JobsReply lists jobs.
 type JobsReply struct {
-	Jobs   []Job    `json:"jobs"`
-	Silent []string `json:"silent,omitempty"`
+	Jobs    []Job     `json:"jobs"`
+	Silent  []string  `json:"silent,omitempty"`
+	Refused []Refusal `json:"refused,omitempty"`
 }
 
 // Tree is the fabric as one satellite knows it.

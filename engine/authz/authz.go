@@ -73,3 +73,6 @@ type Policy interface {
 	// Role is the highest role with the object that others granted to the account; RoleNone where none did.
 	Role(account string, o Object) api.Role
 }
+
+// AtLeast tells whether a role is at least another. A role that is none gives nothing, and is not even none.
+func AtLeast(have, want api.Role) bool { return atLeast(have, want) }

@@ -76,16 +76,16 @@ func New(satellite string, j *Journal, publish func(api.Job), now func() time.Ti
 		running: map[string]*runningJob{}, finished: done}, nil
 }
 
-// Start journals and begins a job. plan is what recovery needs, as JSON; it is written before work begins.
-// The job outlives the caller; it ends with ctx, which is the engine's.
-func (j *Jobs) Start(ctx context.Context, verb, object, account string, plan any, work Work) (api.Job, error) {
+// Start journals and begins a job, of which job says verb, object, account, VM and owner. plan is what recovery needs, as
+// JSON; it is written before work begins. The job outlives the caller; it ends with ctx, which is the engine's.
+func (j *Jobs) Start(ctx context.Context, job api.Job, plan any, work Work) (api.Job, error) {
 	text, err := json.Marshal(plan)
 	if err != nil {
-		return api.Job{}, fmt.Errorf("plan of %s: %w", verb, err)
+		return api.Job{}, fmt.Errorf("plan of %s: %w", job.Verb, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	job := api.Job{ID: newID(), Verb: verb, Object: object, Satellite: j.satellite, Account: account,
-		State: api.JobRunning, Started: j.now().UTC()}
+	job = api.Job{ID: newID(), Verb: job.Verb, Object: job.Object, Satellite: j.satellite, Account: job.Account,
+		VM: job.VM, Owner: job.Owner, State: api.JobRunning, Started: j.now().UTC()}
 	if err := j.admit(&job, cancel); err != nil {
 		cancel(nil)
 		return api.Job{}, err

@@ -52,7 +52,7 @@ func TestJobsEndAsTheirWorkDoes(t *testing.T) {
 		{func(context.Context, *Progress) error { return errors.New("no space") }, false, api.JobFailed},
 		{func(ctx context.Context, _ *Progress) error { <-ctx.Done(); return ctx.Err() }, true, api.JobCancelled},
 	} {
-		job, err := j.Start(t.Context(), "create", "web-1", "local", nil, c.work)
+		job, err := j.Start(t.Context(), api.Job{Verb: "create", Object: "web-1", Account: "local"}, nil, c.work)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestAKilledEngineLeavesItsPlan(t *testing.T) {
 	type plan struct{ VM string }
 	ctx, stop := context.WithCancel(t.Context())
 	begun := make(chan struct{})
-	job, err := j.Start(ctx, "create", "web-1", "local", plan{"1234"}, func(ctx context.Context, _ *Progress) error {
+	job, err := j.Start(ctx, api.Job{Verb: "create", Object: "web-1", Account: "local"}, plan{"1234"}, func(ctx context.Context, _ *Progress) error {
 		close(begun)
 		<-ctx.Done()
 		return nil
@@ -147,7 +147,7 @@ func TestTooManyJobsAreRefused(t *testing.T) {
 	for range MaxRunning {
 		j.running[newID()] = &runningJob{}
 	}
-	if _, err := j.Start(ctx, "create", "x", "local", nil, nil); api.CodeOf(err) != api.CodeExhausted {
+	if _, err := j.Start(ctx, api.Job{Verb: "create", Object: "x", Account: "local"}, nil, nil); api.CodeOf(err) != api.CodeExhausted {
 		t.Errorf("got %v", err)
 	}
 	stop()

@@ -25,7 +25,7 @@ const Usage = `decenter lab up        make a lab: satellites s1, s2, … joined 
   --topology T             line:N ring:N full:N torus:AxB torus:AxBxC, or a file
                            of cables, one a line, like: s1 s2 (default ring:3)
   --spacesuit NAME=FILE    give all of them a spacesuit (default: none)
-  --account ADDRESS        trust an account (default: none)
+  --account ADDRESS        an owner of the constellation besides the lab's own (default: none)
 decenter lab down          take it away, whatever state it is in
 decenter lab status        satellites, engines, ssh ports, cables
 decenter lab demo          up with the console of s1; gone when you leave it

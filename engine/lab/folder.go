@@ -15,8 +15,8 @@ import (
 	"decenter/engine/api"
 )
 
-// trust refuses a folder that anybody but us could have filled: lab.json says what to run and to remove as root.
-func trust(dir string) error {
+// rootOnly refuses a folder that anybody but us could have filled: lab.json says what to run and to remove as root.
+func rootOnly(dir string) error {
 	st, err := os.Lstat(dir)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func lock(dir string) (unlock func(), err error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
-		if err := trust(dir); err != nil {
+		if err := rootOnly(dir); err != nil {
 			return nil, err
 		}
 		path := filepath.Join(dir, "lock")

@@ -70,7 +70,7 @@ var errUnreadable = errors.New("is no lab of this program")
 
 // Load reads the lab of a folder; CodeNotFound where there is none.
 func Load(dir string) (*Lab, error) {
-	if err := trust(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := rootOnly(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "lab.json"))
@@ -350,7 +350,7 @@ func (l *Lab) down() error {
 			errs = append(errs, os.RemoveAll(filepath.Join(l.Dir, e.Name())))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, l.dropOwner())...); err != nil {
 		return err
 	}
 	for _, f := range []string{l.file() + ".new", l.file()} {

@@ -12,6 +12,7 @@ import (
 
 	"decenter/engine/config"
 	"decenter/engine/identity"
+	"decenter/keys"
 )
 
 // Inside a satellite everything is where a real one has it.
@@ -123,21 +124,29 @@ func (p paths) powerUp() error {
 	return os.Mkdir(p.run(), 0o700)
 }
 
-// writeConfigs gives every satellite its configuration, in which all know each other's keys.
+// writeConfigs gives every satellite its configuration, and its owner's word that all belong to one constellation.
 func (l *Lab) writeConfigs() error {
-	var ids []string
+	owner, err := l.owner()
+	if err != nil {
+		return err
+	}
+	var ids []keys.Fingerprint
 	for _, name := range l.Topology.Satellites {
 		id, err := identity.LoadOrCreate(l.paths(name).data())
 		if err != nil {
 			return err
 		}
-		ids = append(ids, id.Fingerprint())
+		f, err := keys.ParseFingerprint(id.Fingerprint())
+		if err != nil {
+			return err
+		}
+		ids = append(ids, f)
 	}
-	for _, name := range l.Topology.Satellites {
+	for n, name := range l.Topology.Satellites {
 		p := l.paths(name)
 		c := config.Default(name)
 		c.Data, c.Run, c.Net.BPF = p.data(), insideRun, insideBPF
-		c.Trust.Satellites, c.Trust.Accounts = ids, append(c.Trust.Accounts, l.Accounts...)
+		c.Trust.Constellation, c.Trust.Owners = Constellation, append([]string{owner.Account.String()}, l.Accounts...)
 		c.Log.Level, c.Virt.Accel = l.LogLevel, l.Accel
 		text, err := c.Append()
 		if err != nil {
@@ -148,6 +157,9 @@ func (l *Lab) writeConfigs() error {
 		}
 		if err := os.WriteFile(p.config(), text, 0o600); err != nil {
 			return err
+		}
+		if err := p.declare(c, owner, ids[n], ids); err != nil {
+			return fmt.Errorf("trust of %s: %w", name, err)
 		}
 	}
 	return nil

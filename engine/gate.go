@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"decenter/engine/api"
+	"decenter/engine/authz"
+	"decenter/keys"
+)
+
+// who is a caller as this satellite itself judged it.
+type who struct {
+	root    bool   // this satellite's own, on its own socket
+	account string // a Bitcoin address; api.AccountLocal for a root without one
+	key     string // the SSH key that logged in
+	via     string
+	scope   api.Scope
+	until   time.Time // zero: no end
+	policy  authz.Policy
+}
+
+// judge tells who a caller is, now: the proof, that nothing revoked it, and that the account is known here. Asked for every
+// request, and again for streams whenever trust changed. at is the satellite that the caller logged in to.
+func (e *Engine) judge(ctx context.Context, c api.Caller, at keys.Fingerprint) (who, error) {
+	view, now := e.cfg.Trust.Statements.View(), e.cfg.Now()
+	w := who{via: c.Via, policy: view}
+	if c.Via == viaSocket && at == e.id {
+		w.root, w.account, w.scope = true, api.AccountLocal, api.ScopeAll
+		if d, _, ok := view.Local(now); ok {
+			w.account = d.Account.String()
+		}
+		return w, nil
+	}
+	session, err := e.cfg.Trust.Judge.Check(c.Proof, at, view, now)
+	if err != nil {
+		return who{account: c.Account, key: c.Proof.Key, via: c.Via, policy: view}, err
+	}
+	w.account, w.key, w.scope, w.until = session.Account.String(), c.Proof.Key, session.Scope, session.Until
+	if e.cfg.Trust.Directory != nil {
+		role, err := e.cfg.Trust.Directory.Role(ctx, w.account)
+		if err != nil {
+			return w, fmt.Errorf("the directory: %w", err)
+		}
+		w.policy = inDirectory{view, w.account, role}
+	}
+	return w, nil
+}
+
+// inDirectory is the policy for one account to which the directory gives a role with all.
+type inDirectory struct {
+	authz.Policy
+	account string
+	role    api.Role
+}
+
+func (p inDirectory) Known(account string) bool {
+	return account == p.account && p.role != api.RoleNone || p.Policy.Known(account)
+}
+
+func (p inDirectory) Owner(account string) bool {
+	return account == p.account && p.role == api.RoleOwner || p.Policy.Owner(account)
+}
+
+func (p inDirectory) Tenant(account string) bool {
+	return account == p.account && p.role == api.RoleTenant || p.Policy.Tenant(account)
+}
+
+func (p inDirectory) Role(account string, o authz.Object) api.Role {
+	have := p.Policy.Role(account, o)
+	if account == p.account && authz.AtLeast(p.role, have) {
+		return p.role
+	}
+	return have
+}
+
+// may decides whether w may do it.
+func (w who) may(a authz.Action, o authz.Object) authz.Verdict {
+	return authz.Decide(w.policy, authz.Request{Account: w.account, Root: w.root, Scope: w.scope, Action: a, Object: o})
+}
+
+// sees tells whether w may read it; nobody is told of what is only left out of a list.
+func (w who) sees(o authz.Object) bool { return w.may(authz.Read, o).Allow }
+
+// enter is the one way to this satellite's things: who asks is judged, what is asked is decided, and both are recorded,
+// before anything is done. what names the object for people.
+func (l local) enter(ctx context.Context, a authz.Action, o authz.Object, what string) (who, error) {
+	w, err := l.e.judge(ctx, l.caller, l.at)
+	if err != nil {
+		l.e.record(w, a, what, authz.Verdict{Reason: err.Error()})
+		return who{}, refused(err)
+	}
+	return w, l.e.decide(w, a, o, what)
+}
+
+// decide is the second half of enter, for who was judged already.
+func (e *Engine) decide(w who, a authz.Action, o authz.Object, what string) error {
+	v := w.may(a, o)
+	e.record(w, a, what, v)
+	if v.Allow {
+		return nil
+	}
+	return &api.Error{Code: api.CodeDenied, Message: fmt.Sprintf("%s may not %s %s on %s", w.account, a, orAll(what), e.cfg.Name), Hint: v.Reason}
+}
+
+func orAll(what string) string {
+	if what == "" {
+		return "here"
+	}
+	return what
+}
+
+// refused makes sure that a judgement's error has a code that stops the asker from trying elsewhere.
+func refused(err error) error {
+	var own *api.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return &api.Error{Code: api.CodeDenied, Message: err.Error()}
+}
+
+// record writes a decision down. A log that cannot be written stops nobody from working, and says so.
+func (e *Engine) record(w who, a authz.Action, what string, v authz.Verdict) {
+	entry := api.AuditEntry{Account: w.account, Key: w.key, Via: w.via, Action: string(a), Object: what, Verdict: api.VerdictDeny, Reason: v.Reason}
+	if v.Allow {
+		entry.Verdict = api.VerdictAllow
+	}
+	if _, err := e.cfg.Trust.Audit.Append(entry); err != nil {
+		e.cfg.Log.Error("a decision was not written down", "account", w.account, "action", string(a), "object", what, "verdict", string(entry.Verdict), "err", err)
+	}
+}
+
+// look is enter for questions whose answer holds what the caller may see and nothing else: a known account will do.
+func (l local) look(ctx context.Context, what string) (who, error) {
+	w, err := l.e.judge(ctx, l.caller, l.at)
+	v := authz.Verdict{}
+	if err == nil {
+		v = w.may(authz.Login, authz.Object{})
+	} else {
+		v.Reason = err.Error()
+	}
+	l.e.record(w, authz.Read, what, v)
+	switch {
+	case err != nil:
+		return who{}, refused(err)
+	case !v.Allow:
+		return who{}, &api.Error{Code: api.CodeDenied, Message: w.account + " may not come in on " + l.e.cfg.Name, Hint: v.Reason}
+	}
+	return w, nil
+}
+
+// Login judges a login at this satellite, once it was proved. It is asked again when trust changed.
+func (e *Engine) Login(ctx context.Context, p api.Proof) (account string, scope api.Scope, err error) {
+	w, err := e.judge(ctx, api.Caller{Via: viaSSH, Proof: p}, e.id)
+	if err != nil {
+		return w.account, "", refused(err)
+	}
+	if v := w.may(authz.Login, authz.Object{}); !v.Allow {
+		return w.account, "", &api.Error{Code: api.CodeDenied, Message: w.account + " may not log in on " + e.cfg.Name, Hint: v.Reason}
+	}
+	return w.account, w.scope, nil
+}
+
+// LoggedIn writes down how a login ended.
+func (e *Engine) LoggedIn(account, key string, verdict api.Verdict, reason string) {
+	e.record(who{account: account, key: key, via: viaSSH}, authz.Login, "", authz.Verdict{Allow: verdict == api.VerdictAllow, Reason: reason})
+}
+
+// How callers come, as in api.Caller.
+const (
+	viaSocket = "socket"
+	viaSSH    = "ssh"
+	viaPeer   = "peer"
+)
+
+// errRevoked ends streams of callers who lost their right.
+var errRevoked = &api.Error{Code: api.CodeDenied, Message: "the right to this was taken back", Hint: "log in again"}
+
+// while gives a context that ends when the caller's right to do a to o does: by time, or because trust changed. The caller
+// must call stop.
+func (l local) while(ctx context.Context, w who, a authz.Action, o authz.Object) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	changed, unwatch := l.e.cfg.Trust.Statements.Watch()
+	go func() {
+		defer unwatch()
+		var over <-chan time.Time
+		if !w.until.IsZero() {
+			t := time.NewTimer(w.until.Sub(l.e.cfg.Now()))
+			defer t.Stop()
+			over = t.C
+		}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-over:
+			case <-changed:
+			}
+			now, err := l.e.judge(ctx, l.caller, l.at)
+			if err == nil && !now.may(a, o).Allow {
+				err = errRevoked
+			}
+			if err != nil {
+				cancel(refused(err))
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// objects of decisions.
+
+func (e *Engine) objectVM(id, owner string) authz.Object {
+	return authz.Object{Kind: api.KindVM, ID: id, Owner: owner, Satellite: e.cfg.Name}
+}
+
+func (e *Engine) objectJob(j api.Job) authz.Object {
+	return authz.Object{Kind: api.KindJob, ID: j.VM, Owner: j.Owner, Began: j.Account, Satellite: e.cfg.Name}
+}
+
+func (e *Engine) objectOf(kind api.Kind) authz.Object {
+	return authz.Object{Kind: kind, Satellite: e.cfg.Name}
+}

@@ -1,0 +1,90 @@
+package lab
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"decenter/engine/config"
+	"decenter/engine/trust"
+	"decenter/keys"
+	"decenter/keys/keyfile"
+	"decenter/keys/statement"
+)
+
+// Constellation is the name of every lab's.
+const Constellation = "lab"
+
+// ownerFile holds the key of the lab's owner, in the lab's folder: who can read it is root already.
+const ownerFile = "owner.key"
+
+// trustPath is where the engine keeps the statements.
+func (p paths) trustPath() string { return filepath.Join(p.data(), "trust") }
+
+// owner is the account that owns a lab: made for it, and gone with it.
+func (l *Lab) owner() (keyfile.Key, error) {
+	path := filepath.Join(l.Dir, ownerFile)
+	if k, err := keyfile.ReadFile(path, nil); !errors.Is(err, fs.ErrNotExist) {
+		return k, err
+	}
+	secret, err := keys.NewPrivateKey(rand.Reader)
+	if err != nil {
+		return keyfile.Key{}, err
+	}
+	k := keyfile.Key{Account: secret.Address(keys.Mainnet, keys.P2WPKH), Secret: secret}
+	return k, keyfile.WriteFile(path, k.Append(nil))
+}
+
+// declare gives a satellite, before it is switched on, what its owner says on real machines once they run: who belongs to
+// the constellation, and that root of this satellite acts for the owner.
+func (p paths) declare(c config.Config, owner keyfile.Key, self keys.Fingerprint, all []keys.Fingerprint) error {
+	_, owners, _, err := c.Trust.Addresses()
+	if err != nil {
+		return err
+	}
+	store, err := trust.Open(trust.Config{Path: p.trustPath(), Constellation: Constellation, Owners: owners, Self: self, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	say := []statement.Statement{statement.Delegation{Account: owner.Account, Key: self, Scope: statement.All, From: now, Until: now.Add(statement.MaxDelegation)}}
+	for _, id := range all {
+		say = append(say, statement.Membership{Account: owner.Account, Constellation: Constellation, Satellite: id, Admit: true, At: now})
+	}
+	var batch []statement.Signed
+	for _, s := range say {
+		signed, err := sign(owner, s)
+		if err != nil {
+			return errors.Join(err, store.Close())
+		}
+		batch = append(batch, signed)
+	}
+	_, refused := store.Merge(batch)
+	return errors.Join(errors.Join(refused...), store.Close())
+}
+
+func sign(k keyfile.Key, s statement.Statement) (statement.Signed, error) {
+	line, err := statement.New(s)
+	if err != nil {
+		return statement.Signed{}, err
+	}
+	signature, err := k.Secret.Sign(k.Account, line)
+	if err != nil {
+		return statement.Signed{}, fmt.Errorf("sign as the lab's owner: %w", err)
+	}
+	return statement.Signed{Line: line, Signature: signature}, nil
+}
+
+// dropOwner removes the owner's key.
+func (l *Lab) dropOwner() error {
+	if err := os.Remove(filepath.Join(l.Dir, ownerFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
