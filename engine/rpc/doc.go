@@ -42,7 +42,7 @@ import (
 )
 
 // The bounds of one message, in bytes: a reply may be a whole satellite's things, a request is what somebody typed.
-// api.MaxItems VMs with two disks, two network cards and eight addresses each take 12 MiB; api.MaxStatements 10 MiB.
+// api.MaxItems VMs with two disks, two network cards and eight addresses each take 11 MiB; api.MaxStatements 9 MiB.
 const (
 	MaxMessage = 16 << 20
 	MaxRequest = 256 << 10

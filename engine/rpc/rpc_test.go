@@ -17,7 +17,6 @@ import (
 
 	"decenter/engine/api"
 	"decenter/engine/api/apitest"
-	"decenter/engine/identity"
 )
 
 // overUnix serves a constellation in memory on a socket and gives it back as its client sees it.
@@ -132,15 +131,6 @@ func TestConsoleCarriesBytesBothWays(t *testing.T) {
 			break
 		}
 	}
-}
-
-func newID(t *testing.T) *identity.Identity {
-	t.Helper()
-	id, err := identity.LoadOrCreate(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
 }
 
 func TestABrokenConnectionIsToldInWords(t *testing.T) {
