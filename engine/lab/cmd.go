@@ -26,6 +26,7 @@ const Usage = `decenter lab up        make a lab: satellites s1, s2, … joined 
                            of cables, one a line, like: s1 s2 (default ring:3)
   --spacesuit NAME=FILE    give all of them a spacesuit (default: none)
   --account ADDRESS        an owner of the constellation besides the lab's own (default: none)
+  --stranger NAME          leave a satellite for you to admit (default: none)
 decenter lab down          take it away, whatever state it is in
 decenter lab status        satellites, engines, ssh ports, cables
 decenter lab demo          up with the console of s1; gone when you leave it
@@ -75,6 +76,7 @@ type command struct {
 	accel, cache       string
 	spacesuits         map[string]string
 	accounts           []string
+	strangers          []string
 	json, engine, stay bool
 	silent             bool
 	rest               []string
@@ -178,6 +180,7 @@ func (c *command) flags() *flag.FlagSet {
 		return api.CheckName(name)
 	})
 	f.Func("account", "", func(s string) error { c.accounts = append(c.accounts, s); return nil })
+	f.Func("stranger", "", func(s string) error { c.strangers = append(c.strangers, s); return nil })
 	return f
 }
 
@@ -256,7 +259,7 @@ func (c *command) options(ctx context.Context) (Options, error) {
 		c.tellProbe()
 		c.accel = c.Accel(ctx, image, c.cache)
 	}
-	return Options{Dir: c.dir, Accel: c.accel, Topology: t, Spacesuits: c.spacesuits, Accounts: c.accounts, LogLevel: c.log,
+	return Options{Dir: c.dir, Accel: c.accel, Topology: t, Spacesuits: c.spacesuits, Accounts: c.accounts, Strangers: c.strangers, LogLevel: c.log,
 		Binary: c.Binary, Ready: c.Ready, Tell: c.tell}, err
 }
 

@@ -23,12 +23,14 @@ const readyWait = 30 * time.Second
 
 // Lab is a constellation on this machine. Its exported fields are lab.json.
 type Lab struct {
-	Dir      string            `json:"dir"`
-	Topology Topology          `json:"topology"`
-	Accounts []string          `json:"accounts,omitempty"`
-	LogLevel string            `json:"log_level"`
-	Accel    string            `json:"accel"`
-	Holders  map[string]Holder `json:"holders"` // by satellite; of satellites that are off, what was
+	Dir      string   `json:"dir"`
+	Topology Topology `json:"topology"`
+	Accounts []string `json:"accounts,omitempty"`
+	// Strangers are satellites that nobody admitted when the lab began, and that know of nobody.
+	Strangers []string          `json:"strangers,omitempty"`
+	LogLevel  string            `json:"log_level"`
+	Accel     string            `json:"accel"`
+	Holders   map[string]Holder `json:"holders"` // by satellite; of satellites that are off, what was
 	// Cables holds those that are not whole, by Cable.key.
 	Cables map[string]CableState `json:"cables"`
 	// Starting is set until every engine has answered once: found so by another command, the lab is a leftover.
@@ -51,7 +53,8 @@ type Options struct {
 	Dir        string
 	Topology   Topology
 	Spacesuits map[string]string // name → image file
-	Accounts   []string
+	Accounts   []string          // owners besides the lab's own
+	Strangers  []string          // satellites that are not admitted, for you to do it
 	LogLevel   string
 	Accel      string // auto, kvm or tcg
 	Binary     string
@@ -126,7 +129,7 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := free(o.Dir); err != nil {
 		return nil, errors.Join(err, dropDir(o.Dir))
 	}
-	l := &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, LogLevel: o.LogLevel, Accel: o.Accel, Binary: o.Binary,
+	l := &Lab{Dir: o.Dir, Topology: o.Topology, Accounts: o.Accounts, Strangers: o.Strangers, LogLevel: o.LogLevel, Accel: o.Accel, Binary: o.Binary,
 		Holders: map[string]Holder{}, Cables: map[string]CableState{}, Starting: true}
 	if o.Bound {
 		me, err := identify(os.Getpid())

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"decenter/engine/config"
@@ -87,4 +88,14 @@ func (l *Lab) dropOwner() error {
 		return err
 	}
 	return nil
+}
+
+// admittedBy gives the satellites that one knows to be of its constellation when it is first switched on.
+func (l *Lab) admittedBy(name string, ids []keys.Fingerprint) (admitted []keys.Fingerprint) {
+	for n, other := range l.Topology.Satellites {
+		if !slices.Contains(l.Strangers, name) && !slices.Contains(l.Strangers, other) {
+			admitted = append(admitted, ids[n])
+		}
+	}
+	return admitted
 }

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"decenter/engine/api"
 	"decenter/engine/config"
 	"decenter/engine/identity"
 	"decenter/keys"
@@ -142,6 +144,11 @@ func (l *Lab) writeConfigs() error {
 		}
 		ids = append(ids, f)
 	}
+	for _, name := range l.Strangers {
+		if !slices.Contains(l.Topology.Satellites, name) {
+			return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no satellite %q in this lab", name), Hint: fmt.Sprintf("use s1 to s%d", len(ids))}
+		}
+	}
 	for n, name := range l.Topology.Satellites {
 		p := l.paths(name)
 		c := config.Default(name)
@@ -158,7 +165,7 @@ func (l *Lab) writeConfigs() error {
 		if err := os.WriteFile(p.config(), text, 0o600); err != nil {
 			return err
 		}
-		if err := p.declare(c, owner, ids[n], ids); err != nil {
+		if err := p.declare(c, owner, ids[n], l.admittedBy(name, ids)); err != nil {
 			return fmt.Errorf("trust of %s: %w", name, err)
 		}
 	}
