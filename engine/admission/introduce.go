@@ -19,7 +19,7 @@ const (
 // visit is what came of asking at an address.
 type visit struct {
 	when time.Time
-	peer keys.Fingerprint // zero: none answered
+	peer keys.Fingerprint // who took this satellite for a member; zero: nobody did
 }
 
 // introduced remembers the latest visits.
@@ -51,7 +51,8 @@ func (i *introduced) forget() {
 }
 
 // Introduce exchanges with the satellites at these addresses, whoever they are, but for those it did so with a moment ago, and
-// gives the addresses of those that are admitted now: the radar can join them, for each end has the other's keys. A
+// gives the addresses of those that are admitted now and take this one for admitted too: the radar can join them, for each end
+// has the other's keys. A
 // link-local address without a zone is one of the fabric. It returns when all answered or did not within five seconds
 // each, or when the context ends.
 func (a *Admission) Introduce(ctx context.Context, addrs []netip.Addr) (admitted []netip.Addr) {
@@ -93,7 +94,8 @@ func (a *Admission) visit(ctx context.Context, addr netip.Addr) (peer keys.Finge
 	l, err := a.dial(ctx, netip.AddrPortFrom(to, uint16(a.cfg.Port)), keys.Fingerprint{})
 	if err == nil {
 		defer l.close()
-		if err = a.exchange(ctx, l, nil); err == nil {
+		var member bool
+		if member, err = a.exchange(ctx, l, nil); member {
 			peer = l.peer
 		}
 	}

@@ -97,17 +97,18 @@ func (l *link) post(ctx context.Context, m message, limit int64) (message, error
 	return parse(text)
 }
 
-// exchange does the rounds of one exchange over a link.
-func (a *Admission) exchange(ctx context.Context, l *link, news []statement.Signed) error {
+// exchange does the rounds of one exchange over a link. member tells whether the other end took this satellite for
+// admitted at the end of it.
+func (a *Admission) exchange(ctx context.Context, l *link, news []statement.Signed) (member bool, err error) {
 	if l.peer == a.self {
-		return nil
+		return false, nil
 	}
 	var theirs *message
 	var last message
 	for round := range maxRounds {
 		m := a.speak(l.peer, theirs, news)
 		if round > 0 && !worth(round, m, last, *theirs) {
-			return nil
+			return member, nil
 		}
 		limit := int64(maxMessage)
 		if m.Ring == nil {
@@ -115,13 +116,13 @@ func (a *Admission) exchange(ctx context.Context, l *link, news []statement.Sign
 		}
 		reply, err := l.post(ctx, m, limit)
 		if err != nil {
-			return err
+			return false, err
 		}
 		a.take(l.peer, reply.Statements)
-		theirs, last, news = &reply, m, nil
+		theirs, last, news, member = &reply, m, nil, reply.Ring != nil
 	}
 	a.speak(l.peer, theirs, nil) // to take in what the last answer said
-	return nil
+	return member, nil
 }
 
 // worth tells whether a message says anything that the one before it did not.

@@ -112,7 +112,7 @@ func (t *talk) once(ctx context.Context, id keys.Fingerprint, u *turn, m radar.M
 	ctx, cancel := context.WithTimeout(ctx, exchangeWait)
 	defer cancel()
 	if u.link != nil {
-		err := t.a.exchange(ctx, u.link, news)
+		_, err := t.a.exchange(ctx, u.link, news)
 		if err == nil || ctx.Err() != nil {
 			if err != nil {
 				u.drop()
@@ -126,7 +126,7 @@ func (t *talk) once(ctx context.Context, id keys.Fingerprint, u *turn, m radar.M
 		return err
 	}
 	u.link = l
-	if err = t.a.exchange(ctx, l, news); err != nil {
+	if _, err = t.a.exchange(ctx, l, news); err != nil {
 		u.drop()
 	}
 	return err
