@@ -15,7 +15,7 @@ import (
 //
 //	type         ssh-ed25519-cert-v01@openssh.com, host
 //	key, signer  the host key, both
-//	principals   *, since it is the key that is admitted and not a name
+//	principals   none, which is any host: it is the key that is admitted and not a name
 //	validity     for ever: the admission ends with an ejection
 //	extension    statement.HostExtension: the owner's signed admission of the key
 //
@@ -56,7 +56,7 @@ func (h *hostCertificate) signer() ssh.Signer {
 // certifyHost makes the certificate.
 func certifyHost(key ssh.Signer, admission statement.Signed, dice io.Reader) (ssh.Signer, error) {
 	cert := &ssh.Certificate{
-		Key: key.PublicKey(), CertType: ssh.HostCert, KeyId: "decenter satellite", ValidPrincipals: []string{"*"},
+		Key: key.PublicKey(), CertType: ssh.HostCert, KeyId: "decenter satellite",
 		ValidBefore: ssh.CertTimeInfinity,
 		Permissions: ssh.Permissions{Extensions: map[string]string{statement.HostExtension: admission.Text()}},
 	}
