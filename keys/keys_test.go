@@ -273,6 +273,36 @@ func TestTheHeadersClaimIsIgnored(t *testing.T) {
 	}
 }
 
+// Two ways in which the library's base64 has more than one spelling for a signature's bytes.
+func TestBase64IsStrict(t *testing.T) {
+	k := testKey(t, 8)
+	a := k.Address(Mainnet, P2PKH)
+	sig, err := k.Sign(a, "m") // 65 bytes: the last letter before the padding holds two bits that mean nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	last := strings.IndexByte(letters, sig[86])
+	for name, other := range map[string]string{
+		"loose bits":    sig[:86] + letters[last+1:last+2] + "=",
+		"line ends":     sig[:40] + "\r\n" + sig[40:],
+		"a line end":    sig + "\n",
+		"no padding":    strings.TrimRight(sig, "="),
+		"URL's letters": strings.NewReplacer("+", "-", "/", "_").Replace(sig),
+	} {
+		if other == sig {
+			continue
+		}
+		if err := Verify(a, "m", other); !errors.Is(err, ErrSignature) {
+			t.Errorf("%s: got %v, want a refusal", name, err)
+		}
+		raw, err := base64.StdEncoding.DecodeString(other)
+		if control := name != "no padding" && name != "URL's letters"; control && (err != nil || verifyCompact(a, "m", raw) != nil) {
+			t.Errorf("control: %s: the library refuses them itself, so this test shows nothing", name)
+		}
+	}
+}
+
 func TestAnUncompressedKeysAccountLogsIn(t *testing.T) {
 	// The uncompressed example of bitcoinjs-message.
 	const sig = "G19XLC0OYWN5ftv3N01s1PSt9Zpy0ZRKL2THZA46qGb0Jax29+SFmsdlsup0QKFeGJYN+m2HQTG1Na+YxcjU9ew="
@@ -284,6 +314,22 @@ func TestAnUncompressedKeysAccountLogsIn(t *testing.T) {
 	hash := btcutil.Hash160(w.PrivKey.PubKey().SerializeUncompressed())
 	if err := Verify(addressOf(Mainnet, P2PKH, hash), message, sig); err != nil {
 		t.Error(err)
+	}
+	account := addressOf(Mainnet, P2PKH, hash)
+	output, err := account.script()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spend, err := toSpend(output, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := toSign(spend)
+	if tx.TxIn[0].SignatureScript, err = txscript.SignatureScript(tx, 0, output, txscript.SigHashAll, w.PrivKey, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := Verify(account, message, full(appendTransaction(nil, tx))); err != nil {
+		t.Errorf("in full: %v", err)
 	}
 	if Verify(addressOf(Mainnet, P2WPKH, hash), message, sig) == nil {
 		t.Error("a witness program of an uncompressed key passes")

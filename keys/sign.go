@@ -9,7 +9,7 @@ import (
 )
 
 // MaxSignature bounds the text of a signature, in characters. OpenSSH's askpass loses answers from 1,023 bytes
-// on; the longest signature accepted here has 148.
+// on; the longest signature accepted here has 271: the full form of a p2pkh account with an uncompressed key.
 const MaxSignature = 1022
 
 // MaxMessage bounds a signed message, in bytes.

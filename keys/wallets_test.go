@@ -29,6 +29,7 @@ type job struct {
 	Library   string `json:"library"`
 	Act       string `json:"act"` // sign or verify
 	Kind      string `json:"kind"`
+	Network   string `json:"network"`
 	Secret    string `json:"secret"` // hex; the key is for these tests alone
 	WIF       string `json:"wif"`
 	Address   string `json:"address"`
@@ -47,12 +48,13 @@ type done struct {
 	Error     string `json:"error"`
 }
 
-// supported is what each library knows: accounts and forms. bitcoinjs-message knows no taproot, neither knows BIP-322's
-// full form, and bip322-js is older than the prefixes.
+// supported is what each library knows: accounts and forms. bitcoinjs-message knows no taproot, bip322-js is older than
+// BIP-322's prefixes, and neither knows its full form: that one is made of bitcoinjs-lib's parts (full.js).
 var supported = map[string]map[Kind][]string{
 	"bitcoinjs-message": {P2PKH: {"BIP-137"}, P2SHP2WPKH: {"BIP-137"}, P2WPKH: {"BIP-137"}},
 	"bip322-js": {P2PKH: {"BIP-137"}, P2SHP2WPKH: {"BIP-137", "unprefixed"}, P2WPKH: {"BIP-137", "unprefixed"},
 		P2TR: {"unprefixed"}},
+	"bitcoinjs-lib": {P2PKH: {"full"}, P2SHP2WPKH: {"full"}, P2WPKH: {"full"}, P2TR: {"full"}},
 }
 
 func walletMessages(t testing.TB) []string {
@@ -124,7 +126,7 @@ func eachWallet(t *testing.T, ask func(job) []job) []job {
 			for kind := range kinds {
 				for _, message := range walletMessages(t) {
 					account := k.Address(network, kind)
-					jobs = append(jobs, ask(job{Library: library, Kind: kind.String(), Address: account.String(), account: account, Message: message,
+					jobs = append(jobs, ask(job{Library: library, Network: network.String(), Kind: kind.String(), Address: account.String(), account: account, Message: message,
 						Secret: hex.EncodeToString(k.key.Serialize()), WIF: k.WIF(network)})...)
 				}
 			}

@@ -115,7 +115,7 @@ func (r *Runner) askSignature(ctx context.Context, p api.Proposal) (string, erro
 	r.say("\n" + output.Clean(p.Line) + "\n\n")
 	for try := range signTries {
 		if try == 0 {
-			r.say(fmt.Sprintf("Sign the line above as %s and paste the signature: ", output.Clean(p.Account)))
+			r.say(fmt.Sprintf("Sign the line above as %s and paste the signature, within ten minutes: ", output.Clean(p.Account)))
 		} else {
 			r.say("The signature once more, or an empty line to leave it: ")
 		}

@@ -16,7 +16,7 @@ type confirm struct{ line, name, verb string }
 // warning says why the name is asked for.
 func (c *confirm) warning() string {
 	if c.verb == "eject" {
-		return "The others will end every connection to it."
+		return "Its connections end at once."
 	}
 	return "This cannot be undone."
 }

@@ -109,7 +109,11 @@ func (m *Model) signLines(w, h int) []string {
 		n := min(len(rest), max(1, w))
 		rows, rest = append(rows, t.name.Render(rest[:n])), rest[n:]
 	}
-	tail := []string{t.dim.Render(cut(fmt.Sprintf("%d characters in one line; Ctrl-Y copies it whole", len(line)), w))}
+	facts := fmt.Sprintf("%d characters in one line; Ctrl-Y copies it whole", len(line))
+	if w >= 80 {
+		facts += "; good for ten minutes"
+	}
+	tail := []string{t.dim.Render(cut(facts, w))}
 	switch {
 	case m.act.busy:
 		tail = []string{t.busy.Render("◌ handing it in " + span(m.opt.Now().Sub(m.act.started)))}

@@ -103,7 +103,7 @@ func TestALineThatCannotBeShownIsNotSigned(t *testing.T) {
 func TestEjectAsksForTheNameAndThenForTheSignature(t *testing.T) {
 	m := ready(t, 80, 24)
 	press(m, "eject s3<enter>")
-	mustShow(t, m, "end every connection", "Type s3")
+	mustShow(t, m, "Its connections end", "Type s3")
 	press(m, "s3<enter>")
 	if m.act.line != "eject s3 confirm:s3" {
 		t.Fatalf("executed %q", m.act.line)

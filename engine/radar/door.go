@@ -25,6 +25,9 @@ func (r *Radar) admitted(id string) bool {
 
 // Recheck tells the radar that Admitted may say something else than before: members that are not admitted any more are
 // forgotten, at once and by all who hear of it, and those admitted since are looked for. It does not wait.
+//
+// A satellite that was forgotten while it lived comes back only after gossip has missed it, which the change of keys that
+// goes with an ejection brings about within some seconds.
 func (r *Radar) Recheck() {
 	select {
 	case r.recheck <- struct{}{}:

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Limits bounds the connections of a listener for satellites.
@@ -76,6 +78,25 @@ func (y *young) Read(b []byte) (int, error) {
 		y.spoke.Store(true)
 	}
 	return n, err
+}
+
+// silent tells whether nothing came from the other end, not even what waits in the kernel to be read: under a flood that
+// may be for long.
+func (y *young) silent() bool {
+	if y.spoke.Load() {
+		return false
+	}
+	c, ok := y.Conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	waiting := 0
+	err = raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	return err != nil || waiting == 0
 }
 
 // Close is of net.Conn.
@@ -180,7 +201,7 @@ func (t *tlsListener) take(c net.Conn) *young {
 func (t *tlsListener) drop(of *list.List) {
 	victim := of.Front().Value.(*young)
 	for e := of.Front(); e != nil; e = e.Next() {
-		if y := e.Value.(*young); !y.spoke.Load() {
+		if y := e.Value.(*young); y.silent() {
 			victim = y
 			break
 		}

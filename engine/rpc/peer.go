@@ -6,10 +6,12 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -17,10 +19,11 @@ import (
 	"decenter/engine/api"
 )
 
-// Times of requests of other satellites.
+// Times and bounds of requests of other satellites.
 const (
 	bodyWait   = 10 * time.Second // for all of a request's body
 	stillEvery = 2 * time.Second  // an open stream's session is looked at
+	maxReading = 64               // bodies that are being read, of one satellite: 16 MiB
 )
 
 // Request is what is known of a request before anything of it is believed.
@@ -44,7 +47,8 @@ type Authenticate func(Request) (Entry, error)
 // NewPeerHandler serves the api to other satellites over TLS: every request is authenticated before any of its body is
 // decoded.
 func NewPeerHandler(authenticate Authenticate) http.Handler {
-	return &peerHandler{authenticate, methods(), connect.NewErrorWriter(options()...), stillEvery}
+	return &peerHandler{authenticate: authenticate, methods: methods(), errors: connect.NewErrorWriter(options()...),
+		bodyWait: bodyWait, stillEvery: stillEvery, reading: map[string]int{}}
 }
 
 // PeerPattern is where a NewPeerHandler belongs in a mux with other handlers.
@@ -54,7 +58,11 @@ type peerHandler struct {
 	authenticate Authenticate
 	methods      map[string]func(api.Service) http.Handler
 	errors       *connect.ErrorWriter
+	bodyWait     time.Duration
 	stillEvery   time.Duration
+
+	mu      sync.Mutex     // guards reading
+	reading map[string]int // bodies that are being read, by satellite's key
 }
 
 func (h *peerHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +124,7 @@ func (h *peerHandler) enter(w http.ResponseWriter, r *http.Request, method strin
 			return Entry{}, nil, err
 		}
 		q.Method = consoleMethod(object)
-	} else if body, err = readBody(w, r); err != nil {
+	} else if body, err = h.readBody(w, r, string(from)); err != nil {
 		return Entry{}, nil, err
 	}
 	q.Body = sha256.Sum256(body)
@@ -134,10 +142,15 @@ func peerKey(r *http.Request) (ed25519.PublicKey, error) {
 	return nil, &api.Error{Code: api.CodeDenied, Message: "no satellite's key is behind this connection", Hint: "satellites talk over TLS with their own ed25519 keys"}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readBody reads all of a body. Whoever sends slowly holds up to maxReading of them, and nobody else's.
+func (h *peerHandler) readBody(w http.ResponseWriter, r *http.Request, from string) ([]byte, error) {
 	const most = MaxRequest + envelope
+	if !h.begin(from) {
+		return nil, &api.Error{Code: api.CodeExhausted, Message: fmt.Sprintf("%d requests of this satellite are still being sent", maxReading), Hint: "try again in a moment"}
+	}
+	defer h.done(from)
 	patience := http.NewResponseController(w)
-	_ = patience.SetReadDeadline(time.Now().Add(bodyWait)) // every HTTP/2 stream has one
+	_ = patience.SetReadDeadline(time.Now().Add(h.bodyWait)) // every HTTP/2 stream has one
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	_ = patience.SetReadDeadline(time.Time{})
 	long := (*http.MaxBytesError)(nil)
@@ -145,11 +158,29 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case errors.As(err, &long):
 		return nil, api.Errorf(api.CodeInvalid, "the request has more than %d bytes", most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, api.Errorf(api.CodeUnavailable, "the request did not come within %s", bodyWait)
+		return nil, api.Errorf(api.CodeUnavailable, "the request did not come within %s", h.bodyWait)
 	case err != nil:
 		return nil, &api.Error{Code: api.CodeUnavailable, Message: "read the request: " + err.Error()}
 	}
 	return body, nil
+}
+
+func (h *peerHandler) begin(from string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reading[from] >= maxReading {
+		return false
+	}
+	h.reading[from]++
+	return true
+}
+
+func (h *peerHandler) done(from string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reading[from]--; h.reading[from] == 0 {
+		delete(h.reading, from)
+	}
 }
 
 // watch ends a stream with its session, until ctx ends.

@@ -82,7 +82,7 @@ func newPeer(t *testing.T) *peer {
 			return nil
 		}}, nil
 	}).(*peerHandler)
-	h.stillEvery = 20 * time.Millisecond
+	h.stillEvery, h.bodyWait = 20*time.Millisecond, 3*time.Second
 	config, err := p.id.TLS(func(string) bool { return true })
 	if err != nil {
 		t.Fatal(err)
@@ -347,6 +347,61 @@ func TestTheRefusalComesBeforeTheBodyIsRead(t *testing.T) {
 	}
 	if p.asked.Load() != 0 {
 		t.Error("something reached the service")
+	}
+}
+
+// TestSlowBodiesEnd: they are bounded for each satellite, and while they last another one is answered.
+func TestSlowBodiesEnd(t *testing.T) {
+	p := newPeer(t)
+	_, slow := p.from(t, newID(t))
+	_, other := p.from(t, newID(t))
+	type answer struct {
+		status int
+		text   string
+	}
+	answers := make(chan answer, maxReading)
+	post := func(body io.Reader) answer {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://satellite"+service+"Search", body)
+		if err != nil {
+			return answer{text: err.Error()}
+		}
+		r.Header.Set("Content-Type", "application/json")
+		res, err := slow.transport.RoundTrip(r)
+		if err != nil {
+			return answer{text: err.Error()}
+		}
+		res.Body.Close()
+		text, _ := url.PathUnescape(res.Header.Get(errorHeader))
+		return answer{res.StatusCode, text}
+	}
+	if _, err := slow.Hello(t.Context()); err != nil { // so that one connection serves all
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for range maxReading {
+		body, w := io.Pipe()
+		t.Cleanup(func() { w.Close() })
+		go func() { answers <- post(body) }()
+	}
+	for busy := (answer{}); !strings.Contains(busy.text, "still being sent"); busy = post(strings.NewReader("{}")) {
+		if time.Since(began) > 2900*time.Millisecond {
+			t.Fatalf("one more than %d is taken: %+v", maxReading, busy)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, err := other.Hello(t.Context()); err != nil || time.Since(began) > 2900*time.Millisecond {
+		t.Errorf("another satellite, after %v: %v", time.Since(began), err)
+	}
+	for range maxReading {
+		if a := <-answers; a.status != http.StatusServiceUnavailable || !strings.Contains(a.text, "did not come within") {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("they ended after %v", took)
+	}
+	if _, err := slow.Hello(t.Context()); err != nil {
+		t.Errorf("once they ended: %v", err)
 	}
 }
 

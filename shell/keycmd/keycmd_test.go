@@ -28,11 +28,12 @@ type person struct {
 	screen    bytes.Buffer
 	terminal  bool // has one; what it shows is on screen
 	time      time.Time
+	self      string // the program's path
 }
 
 func newPerson(t *testing.T) *person {
 	home := t.TempDir()
-	return &person{t: t, home: home, vars: map[string]string{"HOME": home}, time: at}
+	return &person{t: t, home: home, vars: map[string]string{"HOME": home}, time: at, self: "/opt/it's/decenter"}
 }
 
 func (p *person) env(stdin string, out, errOut *bytes.Buffer) Env {
@@ -40,7 +41,7 @@ func (p *person) env(stdin string, out, errOut *bytes.Buffer) Env {
 		Stdin: strings.NewReader(stdin), Stdout: out, Stderr: errOut,
 		Getenv: func(name string) string { return p.vars[name] },
 		Dice:   rand.Reader, Now: func() time.Time { return p.time }, Work: 1,
-		Self: "/opt/it's/decenter",
+		Self: p.self,
 	}
 	if p.terminal {
 		env.Terminal = &p.screen

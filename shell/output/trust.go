@@ -124,11 +124,14 @@ func (p Printer) Hello(h api.Hello) error {
 	}
 	row("account", h.Account)
 	if h.Account == api.AccountLocal {
-		row("", "root on this satellite alone: other satellites take an account's signature")
+		row("", "root, on this satellite alone: the others")
+		row("", "ask for an account's signature")
 	}
-	row("scope", ScopeText(h.Scope))
+	row("scope", scopeText(h.Scope))
 	if !h.Scope.Full() {
-		row("", ScopeHint(h.Scope))
+		for _, hint := range scopeHint(h.Scope) {
+			row("", hint)
+		}
 	}
 	row("via", map[string]string{"socket": "this machine's own socket", "ssh": "ssh", "peer": "another satellite"}[h.Via])
 	row("key", cmp.Or(h.Key, map[bool]string{true: "no SSH key was proved at the login"}[h.Via == "ssh"]))
@@ -141,23 +144,23 @@ func (p Printer) Hello(h api.Hello) error {
 	return err
 }
 
-// ScopeText says what a scope lets one do.
-func ScopeText(s api.Scope) string {
+// scopeText says what a scope lets one do.
+func scopeText(s api.Scope) string {
 	switch s {
 	case api.ScopeRead:
 		return "read: this login may only look"
 	case api.ScopeOperate:
-		return "operate: all but what cannot be undone and what changes trust"
+		return "operate: nothing for good, and no trust"
 	}
 	return "all that the account may do"
 }
 
-// ScopeHint says how to have more than a scope.
-func ScopeHint(s api.Scope) string {
+// scopeHint says how to have more than a scope, in lines that fit a narrow screen.
+func scopeHint(s api.Scope) []string {
 	if s == api.ScopeRead {
-		return "to do more, log in with an SSH key, or have your wallet sign for one: decenter key delegate"
+		return []string{"to do more, log in with an SSH key,", "or have your wallet sign for one:", "decenter key delegate"}
 	}
-	return "to do more, log in with a signature of your wallet"
+	return []string{"to do more, log in with a signature", "of your wallet"}
 }
 
 // Refused are the lines about satellites that answered, but not this caller; empty for none.

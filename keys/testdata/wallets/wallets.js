@@ -4,6 +4,7 @@
 
 const message = require("bitcoinjs-message");
 const { Signer, Verifier } = require("bip322-js");
+const full = require("./full.js");
 
 const segwit = { "p2sh-p2wpkh": "p2sh(p2wpkh)", p2wpkh: "p2wpkh" };
 
@@ -17,6 +18,7 @@ const libraries = {
     sign: (job) => Signer.sign(job.wif, job.address, job.message),
     verify: (job) => Verifier.verifySignature(job.address, job.message, job.signature),
   },
+  "bitcoinjs-lib": full,
 };
 
 function run(job) {
