@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh"
 
 	"decenter/engine/api"
 	"decenter/engine/lab"
@@ -28,7 +29,9 @@ import (
 //
 //	until SECONDS PATTERN CMD …   runs CMD again and again until its output matches
 //	login                         makes a key and an ssh key, and sets ACCOUNT and SSH_ASKPASS
-//	satellites                    writes ssh's configuration, so that `ssh s1` goes to s1, whose key is known
+//	satellites                    writes ssh's configuration, so that `ssh s1` goes to s1, whose key is known; with
+//	                              -F $HOME/.ssh/word no key is known, but that of the owner of the lab. Sets S1, S2, … to
+//	                              the satellites' fingerprints
 //	address VM                    sets ADDRESS and ADDRESS6 to where the VM answers
 //	losses FILE MOST [SECONDS]    the ping whose output is in FILE lost at most MOST replies; with -D it also tells the
 //	                              longest wait between two replies, which is at most SECONDS
@@ -116,7 +119,8 @@ func output(ts *testscript.TestScript, args ...string) (string, error) {
 func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command(look(ts, args[0]), args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"HOME", "PATH", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DECENTER_SOCKET", "TERM", "LAB", "WORK"} {
+	for _, name := range []string{"HOME", "PATH", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DECENTER_SOCKET", "TERM", "LAB", "WORK",
+		"ACCOUNT", "S1", "S2", "S3"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	return cmd
@@ -189,17 +193,30 @@ func status(ts *testscript.TestScript) (all []lab.Status) {
 
 func satellites(ts *testscript.TestScript, _ bool, _ []string) {
 	home := ts.Getenv("HOME")
-	var known, config strings.Builder
+	var known, config, word strings.Builder
 	for _, s := range status(ts) {
 		key, err := os.ReadFile(filepath.Join(ts.Getenv("LAB"), s.Satellite, "data/satellite.pub"))
 		ts.Check(err)
 		fmt.Fprintf(&known, "%s %s", s.Satellite, key)
 		fmt.Fprintf(&config, "Host %s\n HostName 127.0.0.1\n Port %d\n HostKeyAlias %s\n", s.Satellite, s.SSH, s.Satellite)
+		fmt.Fprintf(&word, "Host %s\n HostName 127.0.0.1\n Port %d\n", s.Satellite, s.SSH)
+		public, _, _, _, err := ssh.ParseAuthorizedKey(key)
+		ts.Check(err)
+		ts.Setenv(strings.ToUpper(s.Satellite), ssh.FingerprintSHA256(public))
 	}
 	fmt.Fprintf(&config, "Host *\n User %s\n IdentityFile %s/.ssh/id_ed25519\n IdentitiesOnly yes\n UserKnownHostsFile %s/.ssh/known_hosts\n StrictHostKeyChecking yes\n",
 		ts.Getenv("ACCOUNT"), home, home)
 	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/known_hosts"), []byte(known.String()), 0o600))
 	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/config"), []byte(config.String()), 0o600))
+	owner := mustOutput(ts, "decenter", "key", "address", "--key", filepath.Join(ts.Getenv("LAB"), "owner.key"))
+	fmt.Fprintf(&word, "Host *\n User %s\n IdentityFile %s/.ssh/id_ed25519\n IdentitiesOnly yes\n UserKnownHostsFile /dev/null\n StrictHostKeyChecking yes\n"+
+		" KnownHostsCommand %s key known-hosts --owner %s --owner %s %%I %%H %%t %%K\n", ts.Getenv("ACCOUNT"), home, program(ts), owner, ts.Getenv("ACCOUNT"))
+	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/word"), []byte(word.String()), 0o600))
+}
+
+// program is the path of the one under test: OpenSSH looks for none by its name.
+func program(ts *testscript.TestScript) string {
+	return mustOutput(ts, "sh", "-c", "command -v decenter")
 }
 
 func address(ts *testscript.TestScript, _ bool, args []string) {
