@@ -91,6 +91,6 @@
 //
 // # Exit codes
 //
-// 0 done, 1 failed or refused (verify: the signature is not the account's), 2 the command cannot be meant so. known-hosts
-// ends with 0 whatever it finds, for ssh gives up where its command fails.
+// 0 done, 1 failed or refused (verify: the signature is not the account's), 2 the command cannot be meant so, or was
+// interrupted. known-hosts ends with 0 whatever it finds, for ssh gives up where its command fails.
 package keycmd
