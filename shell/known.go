@@ -112,7 +112,7 @@ func (k *Known) hear(e api.Event) {
 	switch {
 	case e.VM != nil:
 		k.put(api.KindVM, e.VM.Name, !e.Gone)
-	case e.Node != nil:
+	case e.Node != nil && e.Node.State != api.SatelliteStranger:
 		k.put(api.KindSatellite, e.Node.Name, true)
 	case e.Job != nil:
 		k.put(api.KindJob, e.Job.ID, !e.Job.State.Over())

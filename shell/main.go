@@ -30,6 +30,7 @@ type Program struct {
 type Command struct {
 	Name    string
 	Summary string
+	Words   []complete.Word                                         // that may follow its name, for completion
 	Run     func(ctx context.Context, args []string, s Streams) int // args without the name
 }
 
@@ -102,7 +103,7 @@ func (m *program) usage() string {
 func (m *program) words() []complete.Word {
 	var words []complete.Word
 	for _, c := range m.Commands {
-		words = append(words, complete.Word{Text: c.Name, Hint: c.Summary})
+		words = append(words, complete.Word{Text: c.Name, Hint: c.Summary, More: c.Words})
 	}
 	return append(words, complete.Word{Text: "completion", Hint: "print the completion script of " + strings.Join(complete.Shells(), ", ")})
 }

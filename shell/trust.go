@@ -168,7 +168,7 @@ func (r *Runner) declareLine(ctx context.Context, p output.Printer, c grammar.Co
 	}
 }
 
-// readSigned reads a line and its signature from the input; io.EOF where there is none.
+// readSigned reads a statement from the input: as a declare, or as two lines; io.EOF where there is none.
 func (r *Runner) readSigned(ctx context.Context) (api.Signed, error) {
 	var two []string
 	for len(two) < 2 {
@@ -178,9 +178,13 @@ func (r *Runner) readSigned(ctx context.Context) (api.Signed, error) {
 			return api.Signed{}, &api.Error{Code: api.CodeInvalid, Message: "the last line of the input has no signature below it"}
 		case err != nil:
 			return api.Signed{}, err
-		case strings.TrimSpace(l) != "":
-			two = append(two, l)
+		case strings.TrimSpace(l) == "":
+			continue
 		}
+		if c, err := grammar.Parse(l); err == nil && len(two) == 0 && c.Verb.Name == "declare" && c.Signed().Signature != "" {
+			return c.Signed(), nil // as decenter key prints it
+		}
+		two = append(two, l)
 	}
 	return grammar.CheckSigned(api.Signed{Line: two[0], Signature: two[1]})
 }

@@ -74,7 +74,7 @@ func (p *satellitesPage) draw(m *Model, w, h int) []string {
 	var below []string
 	if i := slices.IndexFunc(p.all, func(n api.Satellite) bool { return n.State == api.SatelliteStranger }); i >= 0 && h > 8 {
 		below = append([]string{""}, wrap(p.all[i].Name+" on "+p.all[i].Address+" is a stranger: nobody admitted it, and nothing is forwarded for it. "+
-			"If it is yours, compare the fingerprint that its engine tells, and then: admit SHA256:…", w, 3)...)
+			"If it is yours, see there what decenter engine --fingerprint tells, and then: admit SHA256:…", w, 4)...)
 	}
 	return append(p.lst.draw(m.theme, satelliteColumns, len(p.all), w, h-len(below), func(i int) []field {
 		n, t := &p.all[i], m.theme

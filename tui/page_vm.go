@@ -159,7 +159,7 @@ func (m *Model) itemBody(it *api.Item, w, h int) []string {
 		if n.State == api.SatelliteStranger {
 			out = append(out, m.theme.name.Render(clean(n.Name))+m.theme.busy.Render("  ? stranger")+m.theme.dim.Render(" on ")+clean(n.Address))
 			add("is", "a machine on a cable that nobody admitted; nothing is forwarded for it")
-			add("to admit it", "admit SHA256:…, the fingerprint that its own engine tells")
+			add("to admit it", "admit SHA256:…, which decenter engine --fingerprint tells there")
 			break
 		}
 		state, style := m.theme.state(string(n.State))

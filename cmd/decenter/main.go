@@ -46,9 +46,9 @@ func run() int {
 		Dial:    func(context.Context) (api.Service, error) { return dial(socket()) },
 		Console: func(ctx context.Context, svc api.Service) int { return console(ctx, svc, os.Stdin, os.Stdout) },
 		Commands: []shell.Command{
-			{Name: "engine", Summary: "the satellite's daemon", Run: engineCommand},
-			{Name: "lab", Summary: "a constellation on this machine", Run: labCommand},
-			{Name: "key", Summary: "Bitcoin keys: new, address, sign, verify", Run: func(ctx context.Context, args []string, _ shell.Streams) int {
+			{Name: "engine", Summary: "the satellite's daemon", Words: words(engineWords), Run: engineCommand},
+			{Name: "lab", Summary: "a constellation on this machine", Words: words(labWords), Run: labCommand},
+			{Name: "key", Summary: "Bitcoin keys: new, address, sign, verify", Words: words(keyWords), Run: func(ctx context.Context, args []string, _ shell.Streams) int {
 				return keycmd.Run(ctx, args, keycmd.OSEnv())
 			}},
 		},

@@ -60,7 +60,7 @@ func (nothingRevoked) Revoked(keys.Address, keys.Fingerprint, time.Time) (statem
 	return statement.Revocation{}, false
 }
 
-func newPeer(t *testing.T) *peer {
+func newPeer(t testing.TB) *peer {
 	t.Helper()
 	p := &peer{Constellation: apitest.New(), id: newID(t)}
 	t.Cleanup(p.Close)
@@ -98,7 +98,7 @@ func newPeer(t *testing.T) *peer {
 	return p
 }
 
-func newID(t *testing.T) *identity.Identity {
+func newID(t testing.TB) *identity.Identity {
 	t.Helper()
 	id, err := identity.LoadOrCreate(t.TempDir())
 	if err != nil {
@@ -107,7 +107,7 @@ func newID(t *testing.T) *identity.Identity {
 	return id
 }
 
-func signerOf(t *testing.T, id *identity.Identity) proof.Signer {
+func signerOf(t testing.TB, id *identity.Identity) proof.Signer {
 	t.Helper()
 	s, err := proof.NewSigner(id.Key(), rand.Reader)
 	if err != nil {
@@ -117,7 +117,7 @@ func signerOf(t *testing.T, id *identity.Identity) proof.Signer {
 }
 
 // login is what a satellite holds of an account that logged in there.
-func login(t *testing.T, at keys.Fingerprint) (string, api.Proof) {
+func login(t testing.TB, at keys.Fingerprint) (string, api.Proof) {
 	t.Helper()
 	key, err := keys.NewPrivateKey(bytes.NewReader(bytes.Repeat([]byte{1}, 32)))
 	if err != nil {
@@ -146,7 +146,7 @@ func (a asks) Header(method string, body [32]byte) (string, error) {
 }
 
 // from gives the peer as another satellite asks it, and the account that is logged in there.
-func (p *peer) from(t *testing.T, id *identity.Identity) (string, *Client) {
+func (p *peer) from(t testing.TB, id *identity.Identity) (string, *Client) {
 	t.Helper()
 	config, err := id.TLS(func(have string) bool { return have == p.id.Fingerprint() })
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 
 func TestAnswer(t *testing.T) {
 	names := func(api.Kind) []string { return []string{"tiny"} }
-	own := []Word{{"engine", "be a satellite"}}
+	own := []Word{{Text: "engine", Hint: "be a satellite"}, {Text: "key", More: []Word{
+		{Text: "new", Hint: "make one", More: []Word{{Text: "--out"}, {Text: "--json"}}}, {Text: "sign"}, {Text: "--dir"}}}}
 	for left, want := range map[string]string{
 		"decenter":                       "",
 		"decenter en":                    "engine\tbe a satellite\n",
@@ -19,6 +20,13 @@ func TestAnswer(t *testing.T) {
 		"decenter create a from:t":       "from:tiny\tspacesuit\n",
 		"decenter vm -state:running,pau": "-state:running,paused\tits state\n",
 		"decenter engine --":             "",
+		"decenter ke":                    "key\t\n",
+		"decenter key ":                  "new\tmake one\nsign\t\n--dir\t\n",
+		"decenter key n":                 "new\tmake one\n",
+		"decenter key new ":              "--out\t\n--json\t\n--dir\t\n",
+		"decenter key new --out x --":    "--json\t\n--dir\t\n",
+		"decenter key new x":             "",
+		"decenter key sign -":            "--dir\t\n",
 		"decenter \x1b":                  "",
 	} {
 		var b strings.Builder

@@ -19,7 +19,7 @@ var (
 	}
 	admit = Verb{
 		Name: "admit", Sign: api.StatementAdmit, Summary: "make a satellite one of the constellation; an owner signs it",
-		Detail: "The fingerprint is that of the newcomer's key, which its own engine tells at its start; compare the two before you sign. " + signing,
+		Detail: "The fingerprint is that of the newcomer's own key: decenter engine --fingerprint tells it there. " + signing,
 		Params: []Param{{Name: "KEY", Type: TypeFingerprint}},
 		Keys:   []Key{asKey},
 		Examples: []Example{
@@ -62,8 +62,8 @@ var (
 	}
 	declare = Verb{
 		Name: "declare", Summary: "take in a signed statement, from whoever brings it",
-		Detail: "It is `declare \"decenter admit 1 in …\" SIGNATURE`, with the line between quotes, exactly as it was signed. Without words, lines and signatures are read from the input, " +
-			"one after the other, as decenter key prints them.",
+		Detail: "It is `declare \"decenter admit 1 in …\" SIGNATURE`, with the line between quotes, exactly as it was signed. Without words, such lines, as decenter key prints them, are read " +
+			"from the input, or lines and below each its signature.",
 		Params:   []Param{{Name: "LINE", Type: TypeStatement, Optional: true}, {Name: "SIGNATURE", Type: TypeSignature, Optional: true}},
 		Examples: []Example{{"declare", "with the statements as its input"}},
 	}
@@ -75,7 +75,7 @@ var (
 		Params: []Param{{Name: "WORD", Type: TypeText, Optional: true, Many: true}},
 		Keys: []Key{
 			{Name: api.KeyAccount, Type: TypeText, Meaning: "who asked", Filter: true},
-			{Name: api.KeyAction, Type: TypeText, Meaning: "what was asked for: login, read, create and so on", Filter: true},
+			{Name: api.KeyAction, Type: TypeText, Meaning: "what was asked for: login, read, create, control, console, delete, cancel, propose, declare, trust or audit", Filter: true},
 			{Name: api.KeyObject, Type: TypeText, Meaning: "what it was about", Filter: true, Kind: "*"},
 			{Name: api.KeyVerdict, Type: TypeVerdict, Meaning: "how it was decided", Filter: true},
 			{Name: api.KeyReason, Type: TypeText, Meaning: "why", Filter: true},

@@ -169,6 +169,37 @@ func TestASealedSSHKeyIsOpenedOrItsAgentAsked(t *testing.T) {
 	p.fails(1, "cannot be read", "", "delegate")
 }
 
+// With the key in an agent alone, ssh still finds the certificate beside the public key.
+func TestSSHLogsInByItselfWithAnAgentsKey(t *testing.T) {
+	needs(t, "ssh", "ssh-keygen")
+	p := newPerson(t)
+	p.clockNow()
+	account := p.gets("", "new")
+	p.keygen("", "-t", "ed25519")
+	path := filepath.Join(p.home, ".ssh/id_ed25519")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := ssh.ParseRawPrivateKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	p.vars["SSH_AUTH_SOCK"] = serveAgent(t, private)
+	p.gets("", "delegate")
+	s := newSatellite(t, newHostKey(t))
+	if out, errOut, err := p.ssh(s, account, "-oStrictHostKeyChecking=no"); err != nil || out != "hello\n" {
+		t.Errorf("%v: %q, %q", err, out, errOut)
+	}
+	delete(p.vars, "SSH_AUTH_SOCK")
+	if _, errOut, err := p.ssh(s, account, "-oStrictHostKeyChecking=no"); err == nil { // control
+		t.Errorf("it lets in whoever shows the certificate: %q", errOut)
+	}
+}
+
 // serveAgent is an SSH agent that holds one key.
 func serveAgent(t *testing.T, private any) string {
 	t.Helper()

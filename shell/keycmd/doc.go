@@ -77,19 +77,20 @@
 //
 // known-hosts is what OpenSSH's KnownHostsCommand asks. OpenSSH asks it twice: at %I ORDER, before it knows a key (%t and
 // %K are then NONE), and at HOSTNAME, with the host as known_hosts writes it ("[name]:port" where it is not 22) and the
-// key that the server offers, a certificate with all that it carries; with CheckHostIP also at ADDRESS. Where the
-// certificate carries an owner's admission of its very key (package hostcert) the answer is two lines, which make that
+// key that the server offers, a certificate with all that it carries; with CheckHostIP maybe also at ADDRESS. Where the
+// certificate carries an owner's admission of its very key (package hostcert) the answer is one line, which makes that
 // key good for that host:
 //
-//	@cert-authority HOST ssh-ed25519 BASE64
 //	HOST ssh-ed25519 BASE64
 //
-// The second one is for an OpenSSH that finds fault with the certificate's principals, which a satellite cannot know: it
-// then goes by the bare key. In all other cases the answer is nothing, the reason is on stderr, and ssh asks its usual
-// question. Owners are --owner's, else those in --owners' file, else in ~/.config/decenter/owners, one a line.
+// ssh knows no authority for the certificate then, and goes by the bare key. (A line with @cert-authority would be no
+// better, and ssh would want the host's name among the certificate's principals. Which these must be differs: up to
+// OpenSSH 10.2 none stands for any, from 10.3 on "*" does.) In all other cases the answer is nothing, the reason is on
+// stderr, and ssh asks its usual question. Owners are --owner's, else those in --owners' file, else in
+// ~/.config/decenter/owners, one a line.
 //
 // # Exit codes
 //
-// 0 done, 1 failed or refused (verify: the signature is not the account's), 2 the command cannot be meant so. known-hosts
-// ends with 0 whatever it finds, for ssh gives up where its command fails.
+// 0 done, 1 failed or refused (verify: the signature is not the account's), 2 the command cannot be meant so, or was
+// interrupted. known-hosts ends with 0 whatever it finds, for ssh gives up where its command fails.
 package keycmd

@@ -115,18 +115,18 @@ func runKnownHosts(_ context.Context, env Env, args []string) error {
 	if lookup == orderLookup || key == noneYet {
 		return nil
 	}
-	lines, err := o.knownHost(env, f.network, host, key)
+	line, err := o.knownHost(env, f.network, host, key)
 	if err != nil {
 		if lookup != addressLookup { // it was told for the name
 			fmt.Fprintf(env.Stderr, "decenter key: no owner's word for %s: %v\n", printable(host), err)
 		}
 		return nil
 	}
-	_, err = fmt.Fprintln(env.Stdout, lines)
+	_, err = fmt.Fprintln(env.Stdout, line)
 	return err
 }
 
-// knownHost gives the lines of known_hosts by which ssh accepts the certificate key (base64) of host.
+// knownHost gives the line of known_hosts by which ssh accepts the certificate key (base64) of host.
 func (o *ownerFlags) knownHost(env Env, network, host, key string) (string, error) {
 	t, err := o.trust(env, network)
 	if err != nil {
@@ -143,10 +143,9 @@ func (o *ownerFlags) knownHost(env Env, network, host, key string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	// A certificate is accepted by the key that signed it: the satellite's own. Where ssh finds fault with the certificate
-	// all the same (a list of principals that lacks this host's name), it goes by the bare key, which is as good.
-	bare := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(satellite)))
-	return fmt.Sprintf("@cert-authority %s %s\n%s %s", host, bare, host, bare), nil
+	// Not as @cert-authority: ssh would then want the host's name among the certificate's principals, which no satellite
+	// knows. It goes by the bare key where it knows no authority for a certificate.
+	return host + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(satellite))), nil
 }
 
 // runSSHConfig prints a block for ~/.ssh/config.

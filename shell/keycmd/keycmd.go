@@ -103,7 +103,7 @@ func report(env Env, err error) int {
 		return api.ExitFailed
 	}
 	fmt.Fprintf(env.Stderr, "decenter key: %v\n", err)
-	if api.CodeOf(err) == api.CodeInvalid {
+	if code := api.CodeOf(err); code == api.CodeInvalid || code == api.CodeCancelled {
 		return api.ExitUsage
 	}
 	return api.ExitFailed

@@ -3,14 +3,11 @@ package keycmd
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // IsAskpass tells whether the program was started as SSH_ASKPASS: by a name that ends in "-askpass", or with
@@ -42,14 +39,4 @@ func OSEnv() Env {
 		env.Password = func(prompt string) (string, error) { return readPassword(tty, prompt) }
 	}
 	return env
-}
-
-// readPassword asks at the process's terminal, whatever stdin and stdout are.
-func readPassword(tty *os.File, prompt string) (string, error) {
-	if _, err := fmt.Fprint(tty, prompt); err != nil {
-		return "", err
-	}
-	b, err := term.ReadPassword(int(tty.Fd()))
-	_, after := fmt.Fprintln(tty)
-	return string(b), errors.Join(err, after)
 }

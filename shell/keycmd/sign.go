@@ -105,18 +105,8 @@ func signChallenge(ctx context.Context, env Env, given, prompt string, how manne
 	if err != nil {
 		return err
 	}
-	c, err := keys.FindChallenge(k.Account.Network(), prompt)
+	c, err := findChallenge(ctx, env, k.Account, prompt, how)
 	if err != nil {
-		return noChallenge(prompt, err)
-	}
-	if c.Account != k.Account {
-		return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge is for account %s, the key is of %s", c.Account, k.Account),
-			Hint: "log in as the key's account, or name another key with DECENTER_KEY"}
-	}
-	if late := env.Now().Sub(c.Expires); late > 0 {
-		fmt.Fprintf(env.Stderr, "decenter key: by this machine's clock the challenge expired %v ago\n", late.Round(time.Second))
-	}
-	if err := checkKey(ctx, env, c, how); err != nil {
 		return err
 	}
 	if how.askpass {
@@ -127,6 +117,22 @@ func signChallenge(ctx context.Context, env Env, given, prompt string, how manne
 		with = "no SSH key"
 	}
 	return printSignature(env, k, c.String(), fmt.Sprintf("signing as %s: it logs in at satellite %s with %s\n  %s", c.Account, c.Satellite, with, c))
+}
+
+// findChallenge finds the one challenge in prompt that is account's to sign, and none that someone may be relaying.
+func findChallenge(ctx context.Context, env Env, account keys.Address, prompt string, how manner) (keys.Challenge, error) {
+	c, err := keys.FindChallenge(account.Network(), prompt)
+	if err != nil {
+		return keys.Challenge{}, noChallenge(prompt, err)
+	}
+	if c.Account != account {
+		return keys.Challenge{}, &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge is for account %s, the key is of %s", c.Account, account),
+			Hint: "log in as the key's account, or name another key with DECENTER_KEY"}
+	}
+	if late := env.Now().Sub(c.Expires); late > 0 {
+		fmt.Fprintf(env.Stderr, "decenter key: by this machine's clock the challenge expired %v ago\n", late.Round(time.Second))
+	}
+	return c, checkKey(ctx, env, c, how)
 }
 
 // noChallenge tells why nothing in prompt is signed.

@@ -176,8 +176,8 @@ func Refused(list []api.Refusal) string {
 func Strangers(nodes []api.Satellite) string {
 	for _, n := range nodes {
 		if n.State == api.SatelliteStranger {
-			return "a stranger is on a cable, and nothing is forwarded for it; if it is yours, compare the fingerprint that its engine tells,\n" +
-				"and then: admit SHA256:…\n"
+			return "a stranger is on a cable, and nothing is forwarded for it; if it is yours, see there\n" +
+				"what decenter engine --fingerprint tells, and then: admit SHA256:…\n"
 		}
 	}
 	return ""
