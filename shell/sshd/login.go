@@ -82,6 +82,14 @@ func (l *login) publicKey(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 	return nil, err
 }
 
+// certificate answers the offer of a further SSH key, after a plain one was shown to be held.
+func (l *login) certificate(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	if _, ok := key.(*ssh.Certificate); !ok {
+		return nil, errors.New("one SSH key is enough")
+	}
+	return l.publicKey(meta, key)
+}
+
 // certified gives the proof that a certificate carries; none, and no error, with a plain key.
 func (l *login) certified(meta ssh.ConnMetadata, key ssh.PublicKey) (api.Proof, error) {
 	account, err := l.account(meta)
@@ -115,6 +123,8 @@ func (l *login) heldKey(meta ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permiss
 	}
 	print := fingerprint(key)
 	return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
+		// OpenSSH offers a key before the certificate that lies beside it.
+		PublicKeyCallback: l.certificate,
 		KeyboardInteractiveCallback: func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			if meta.User() != account.String() { // x/crypto sees to it, too
 				return nil, l.refuse(account, keyText(print), "The user name changed after the SSH key.", errors.New("user name changed"))
