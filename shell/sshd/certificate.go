@@ -34,7 +34,7 @@ func readCertificate(cert *ssh.Certificate, account keys.Address, now time.Time,
 		return refuse("it is signed by another key than its own, %s", ssh.FingerprintSHA256(cert.SignatureKey))
 	case len(cert.CriticalOptions) > 0 && f.wants(checkCertOptions):
 		return refuse("it has critical options, which are not known here")
-	case untouched:
+	case untouched && f.wants(checkCertTouch):
 		return refuse("it waives the touch of a security key")
 	case !slices.Equal(cert.ValidPrincipals, []string{account.String()}) && f.wants(checkCertPrincipal):
 		return refuse("it must be for the principal %s and no other", account)

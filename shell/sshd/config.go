@@ -100,9 +100,9 @@ func DefaultLimits() Limits {
 const (
 	// maxChallenges is how often one connection may try; OpenSSH itself tries three times.
 	maxChallenges = 3
-	// maxAuthTries counts failures of any kind: clients offer each key they have, and again after one was accepted. How often
-	// an account is tried is maxChallenges' affair.
-	maxAuthTries = 24
+	// maxAuthTries counts failures of any kind. OpenSSH offers all keys of its agent again once one of them was held; that is
+	// no guessing, for any key will do.
+	maxAuthTries = 20
 	// grace is what a challenge's answer may take on the wire beyond the challenge's life.
 	grace = 5 * time.Second
 	// maxSkew is by how much a client's clock may be ahead, when it makes a delegation and a certificate.

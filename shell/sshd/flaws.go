@@ -31,6 +31,7 @@ const (
 	checkCertForm                            // that signature is right
 	checkCertTime                            // it holds now
 	checkCertOptions                         // it has no critical options
+	checkCertTouch                           // it does not waive the touch of a security key
 	checkCertPrincipal                       // it is for the account alone
 	checkDelegationSigned                    // the delegation's signature is the account's
 	checkDelegationAccount                   // the delegation is of the account

@@ -15,7 +15,8 @@ import (
 //
 //	type         ssh-ed25519-cert-v01@openssh.com, host
 //	key, signer  the host key, both
-//	principals   none, which is any host: it is the key that is admitted and not a name
+//	principals   none, which is any: it is the key that is admitted, and not a name. OpenSSH from 10.3 on takes none for
+//	             none, and then goes by the plain key; before, it knows no pattern for any
 //	validity     for ever: the admission ends with an ejection
 //	extension    statement.HostExtension: the owner's signed admission of the key
 //

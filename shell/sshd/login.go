@@ -23,7 +23,6 @@ type login struct {
 	told       string                // the last banner; OpenSSH tries three times, and once is enough to read
 	granted    *ssh.Permissions      // what the last way that succeeded recorded
 	guest      *guest                // once logged in; set before any session begins
-	keyProved  bool                  // a plain SSH key was, on this connection
 }
 
 // config gives x/crypto what it needs to authenticate the connection. Success comes from prove alone: publicKey lets a
@@ -83,6 +82,14 @@ func (l *login) publicKey(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permis
 	return nil, err
 }
 
+// certificate answers the offer of a further SSH key, after a plain one was shown to be held.
+func (l *login) certificate(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	if _, ok := key.(*ssh.Certificate); !ok {
+		return nil, errors.New("one SSH key is enough")
+	}
+	return l.publicKey(meta, key)
+}
+
 // certified gives the proof that a certificate carries; none, and no error, with a plain key.
 func (l *login) certified(meta ssh.ConnMetadata, key ssh.PublicKey) (api.Proof, error) {
 	account, err := l.account(meta)
@@ -100,18 +107,6 @@ func (l *login) certified(meta ssh.ConnMetadata, key ssh.PublicKey) (api.Proof, 
 	return proof, nil
 }
 
-// errKeyAgain refuses what would lead nowhere: one plain key is enough.
-var errKeyAgain = errors.New("a plain SSH key was proved already")
-
-// certificateAlone answers the offer of a key after a plain one was proved. OpenSSH offers a key before the certificate of
-// the same name, and begins anew with all it has once the key was accepted.
-func (l *login) certificateAlone(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	if _, ok := key.(*ssh.Certificate); !ok {
-		return nil, errKeyAgain
-	}
-	return l.publicKey(meta, key)
-}
-
 // heldKey goes on with a key that the client has shown to hold: x/crypto verified its signature of the session. A
 // certificate may be enough. Any plain key will do, so it never succeeds: it leads to the challenge, which names the key.
 func (l *login) heldKey(meta ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
@@ -126,13 +121,10 @@ func (l *login) heldKey(meta ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permiss
 	if proof != (api.Proof{}) {
 		return l.prove(account, proof)
 	}
-	if l.keyProved {
-		return nil, errKeyAgain
-	}
-	l.keyProved = true
 	print := fingerprint(key)
 	return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
-		PublicKeyCallback: l.certificateAlone,
+		// OpenSSH offers a key before the certificate that lies beside it.
+		PublicKeyCallback: l.certificate,
 		KeyboardInteractiveCallback: func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 			if meta.User() != account.String() { // x/crypto sees to it, too
 				return nil, l.refuse(account, keyText(print), "The user name changed after the SSH key.", errors.New("user name changed"))
