@@ -74,11 +74,14 @@ func parse(text []byte, self keys.Fingerprint) (*Ring, error) {
 	if f.Version != fileVersion {
 		return nil, fmt.Errorf("version %d is not known", f.Version)
 	}
-	if len(f.Keys) > MaxKeys || len(f.Retired) > MaxGone || len(f.Gone) > MaxGone || len(f.Ejected) > MaxEjected {
+	if len(f.Keys) > 2*MaxKeys || len(f.Retired) > MaxGone || len(f.Gone) > MaxGone || len(f.Ejected) > MaxEjected {
 		return nil, errors.New("it holds more than a ring does")
 	}
 	r := New(self)
 	for _, e := range f.Keys {
+		if e.Key.id == "" {
+			return nil, errors.New("a key is missing")
+		}
 		if r.find(e.Key.id) != nil {
 			return nil, fmt.Errorf("key %s is in it twice", e.Key.id)
 		}
@@ -104,18 +107,21 @@ func parse(text []byte, self keys.Fingerprint) (*Ring, error) {
 	return r, nil
 }
 
-// Save writes the ring to a file, which only the engine's user may read. After a crash there is the old file or the new.
-func (r *Ring) Save(path string) error {
+// file is the ring as it is kept.
+func (r *Ring) file() File {
 	f := File{Version: fileVersion, Primary: r.primary, Since: r.since, Shared: r.shared, Retired: r.retired, Gone: r.gone}
 	for _, k := range r.known {
-		if len(f.Keys) < MaxKeys {
-			f.Keys = append(f.Keys, FileEntry{k.Key, k.learned, k.retired})
-		}
+		f.Keys = append(f.Keys, FileEntry{k.Key, k.learned, k.retired})
 	}
 	for e := range r.ejected {
 		f.Ejected = append(f.Ejected, e.String())
 	}
-	text, err := json.Marshal(f)
+	return f
+}
+
+// Save writes the ring to a file, which only the engine's user may read. After a crash there is the old file or the new.
+func (r *Ring) Save(path string) error {
+	text, err := json.Marshal(r.file())
 	if err != nil {
 		return err
 	}

@@ -196,8 +196,8 @@ func (r *Ring) Heard(now time.Time, peer keys.Fingerprint, t Telling) (changed b
 		}
 	}
 	lone := r.Lone()
-	// Who shares its keys with others keeps them; a lone satellite comes to it.
-	if lone || !t.Lone {
+	// Who shares its keys with others keeps them; a lone satellite comes to it. Unless there is nothing to come to.
+	if lone || !t.Lone || r.newest() == nil {
 		changed = r.take(now, t.Keys) || changed
 	}
 	given := slices.ContainsFunc(t.Have, func(id ID) bool { return r.find(id) != nil })
