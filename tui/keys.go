@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -176,7 +177,7 @@ func (m *Model) enter() tea.Cmd {
 	}
 	m.leavePages(in.Object)
 	if in.Confirm != "" {
-		m.confirm = &confirm{line, in.Confirm, in.Verb}
+		m.confirm = &confirm{line, cmp.Or(m.names[in.Confirm], in.Confirm), in.Verb} // a name is typed sooner than a fingerprint
 		m.failed, m.offers = nil, nil
 		m.box.set("")
 		return nil

@@ -67,10 +67,11 @@ type Model struct {
 	hello   api.Hello
 	known   bool // hello was answered
 	counts  counts
-	silent  []string      // satellites that did not answer the last question
-	down    []string      // satellites that are known to have failed
-	refused []api.Refusal // satellites that answered the last search, but not this account
-	offline string        // why events do not come
+	silent  []string          // satellites that did not answer the last question
+	down    []string          // satellites that are known to have failed
+	names   map[string]string // of satellites, by fingerprint
+	refused []api.Refusal     // satellites that answered the last search, but not this account
+	offline string            // why events do not come
 	feed    feed
 	quitAt  time.Time // of a first Ctrl-C on an empty box
 	done    bool

@@ -64,6 +64,7 @@ func (p *trustPage) enter(m *Model) tea.Cmd {
 	}
 	d := &detailPage{words: "trust " + clean(string(s.Kind)) + " " + word(s.Time.UTC().Format(time.RFC3339))}
 	d.add("says", string(s.Kind)+" "+s.About())
+	d.add("satellite", m.names[s.Key])
 	d.add("signed by", s.Account)
 	d.add("since", stamp(s.Time))
 	if s.Until != nil {
@@ -111,6 +112,9 @@ func (p *trustPage) draw(m *Model, w, h int) []string {
 		}
 		if s.Kind == api.StatementEject || s.Kind == api.StatementRevoke {
 			style = t.busy
+		}
+		if name := m.names[s.Key]; name != "" {
+			short.Key = name + " " + short.Key
 		}
 		return []field{{string(s.Kind), style}, {short.About(), t.plain}, {short.Account, t.dim}, {s.Time.UTC().Format(minute), t.dim}, {until, t.dim}}
 	})...)

@@ -116,6 +116,23 @@ func TestEjectAsksForTheNameAndThenForTheSignature(t *testing.T) {
 	}
 }
 
+// Of a satellite that is known, the name is asked for: nobody types a fingerprint.
+func TestEjectByFingerprintAsksForTheName(t *testing.T) {
+	m := ready(t, 80, 24)
+	sats := testSatellites()
+	sats[2].ID = testKey
+	m.Update(countsMsg{satellites: api.SatellitesReply{Satellites: sats}})
+	press(m, "eject "+testKey+"<enter>")
+	mustShow(t, m, "Type s3 and Enter")
+	press(m, "s3<enter>")
+	if m.act.line != "eject "+testKey+" confirm:s3" {
+		t.Errorf("executed %q", m.act.line)
+	}
+	m = ready(t, 80, 24)
+	press(m, "eject "+testKey+"<enter>")
+	mustShow(t, m, "\n  "+testKey) // in full, to be compared
+}
+
 func TestTrustAndAuditAreFilteredByTheirLine(t *testing.T) {
 	m := ready(t, 80, 24)
 	press(m, "trust grant<enter>")

@@ -105,8 +105,11 @@ func (m *Model) counted(msg countsMsg) tea.Cmd {
 	}
 	m.offline = ""
 	*c = counts{ready: true, stale: c.stale}
-	m.silent, m.down = nil, nil
+	m.silent, m.down, m.names = nil, nil, map[string]string{}
 	for _, s := range msg.satellites.Satellites {
+		if s.ID != "" {
+			m.names[s.ID] = s.Name
+		}
 		switch s.State {
 		case api.SatelliteLive:
 			c.live++

@@ -257,6 +257,9 @@ func (m *Model) below(w, h int) []string {
 	case m.confirm != nil:
 		out = []string{t.busy.Render("! ") + t.name.Render(clean(m.confirm.line)),
 			"  " + m.confirm.warning() + " Type " + t.name.Render(clean(m.confirm.name)) + " and Enter to do it, Esc to leave it."}
+		if width(out[1]) > w {
+			out = append(out[:1], "  "+m.confirm.warning()+" Type", "  "+t.name.Render(clean(m.confirm.name)), "  and Enter to do it, Esc to leave it.")
+		}
 		if m.failed != nil {
 			out = append(out, errorLines(t, m.failed.err, w)...)
 		}

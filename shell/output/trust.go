@@ -33,13 +33,19 @@ func (p Printer) Trust(r api.TrustReply) error {
 	if _, err := io.WriteString(p.W, "\n"); err != nil {
 		return err
 	}
-	t := newTable("SAYS", "ABOUT", "SIGNED BY", "SINCE (UTC)", "UNTIL (UTC)")
+	t, at := newTable("SAYS", "ABOUT", "SIGNED BY", "SINCE (UTC)", "UNTIL (UTC)"), dayAndTime
+	if p.narrow() {
+		at = "2006-01-02"
+	}
 	for _, s := range r.Statements {
 		until := ""
 		if s.Until != nil {
-			until = utc(*s.Until)
+			until = s.Until.UTC().Format(at)
 		}
-		t.add(text(string(s.Kind)), text(s.About()), text(s.Account), text(utc(s.Time)), text(until))
+		if p.narrow() {
+			s.Key, s.Grantee, s.Account = middle(s.Key, 18), middle(s.Grantee, 14), middle(s.Account, 14)
+		}
+		t.add(text(string(s.Kind)), text(s.About()), text(s.Account), text(s.Time.UTC().Format(at)), text(until))
 	}
 	return p.table(t)
 }
@@ -62,7 +68,18 @@ func (p Printer) Declared(s api.Statement) error {
 	return err
 }
 
-// Audit writes entries: nothing for none, not even headings.
+// narrow tells whether the screen has no room for whole addresses and fingerprints.
+func (p Printer) narrow() bool { return p.Width > 0 && p.Width < 120 }
+
+// middle leaves out the middle of an address or a fingerprint: its ends tell more than either half.
+func middle(s string, w int) string {
+	if len(s) <= w {
+		return s
+	}
+	return s[:w-5] + "…" + s[len(s)-4:]
+}
+
+// Audit writes entries: nothing for none, not even headings. A narrow screen does not get every column.
 func (p Printer) Audit(entries []api.AuditEntry) error {
 	if p.JSON {
 		return objects(p.W, entries)
@@ -70,15 +87,22 @@ func (p Printer) Audit(entries []api.AuditEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
+	if p.narrow() {
+		t := newTable("AT (UTC)", "VERDICT", "ACTION", "OBJECT", "ACCOUNT", "REASON")
+		for _, e := range entries {
+			t.add(text(e.Time.UTC().Format("01-02 15:04:05")), verdict(e.Verdict), text(times(e)), text(e.Object), text(middle(e.Account, 12)), text(e.Reason))
+		}
+		return p.table(t)
+	}
 	t := newTable("TIME (UTC)", "SATELLITE", "VERDICT", "ACTION", "OBJECT", "ACCOUNT", "VIA", "REASON")
 	for _, e := range entries {
-		t.add(text(utc(e.Time)), text(e.Satellite), verdict(e.Verdict), text(Times(e)), text(e.Object), text(e.Account), text(e.Via), text(e.Reason))
+		t.add(text(utc(e.Time)), text(e.Satellite), verdict(e.Verdict), text(times(e)), text(e.Object), text(e.Account), text(e.Via), text(e.Reason))
 	}
 	return p.table(t)
 }
 
-// Times is an entry's action, and how many it stands for.
-func Times(e api.AuditEntry) string {
+// times is an entry's action, and how many it stands for.
+func times(e api.AuditEntry) string {
 	if e.Count > 1 {
 		return e.Action + " ×" + strconv.Itoa(e.Count)
 	}
