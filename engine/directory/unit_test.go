@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,21 @@ func fake(t *testing.T, fn func(net.Conn)) Config {
 }
 
 func TestAServerThatIsNoDirectory(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	defer func() {
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
+			t.Errorf("%d MiB were taken", n>>20)
+		}
+		for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines+1; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				stacks := make([]byte, 1<<20)
+				t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
+			}
+		}
+	}()
 	for name, fn := range map[string]func(net.Conn){
 		"says nothing":     func(c net.Conn) { time.Sleep(3 * time.Second) },
 		"hangs up":         func(net.Conn) {},
