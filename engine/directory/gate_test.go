@@ -171,7 +171,7 @@ func TestNoAccountLeavesItsFilter(t *testing.T) {
 func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 	s, c := startSlapd(t), newClock()
 	config := s.config(c)
-	config.Timeout = 500 * time.Millisecond
+	config.Timeout = time.Second
 	g := gate(t, config)
 	expect(t, g, alice, api.RoleOperator, "")
 	goOn := s.stop(t)
@@ -179,7 +179,7 @@ func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if _, err := g.Role(ctx, bob); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 300*time.Millisecond {
+	if _, err := g.Role(ctx, bob); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 400*time.Millisecond {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 	start = time.Now()
@@ -188,18 +188,18 @@ func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 		wg.Go(func() { expect(t, g, fmt.Sprint("account", n), "", api.CodeUnavailable) })
 	}
 	wg.Wait()
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("300 calls took %v", took)
 	}
 	start = time.Now()
 	expect(t, g, bob, "", api.CodeUnavailable)
-	if took := time.Since(start); took > 100*time.Millisecond {
+	if took := time.Since(start); took > 300*time.Millisecond {
 		t.Errorf("while it rests a call took %v", took)
 	}
 	c.advance(maxBackoff) // a new connection: slapd's kernel takes it, slapd says nothing
 	start = time.Now()
 	expect(t, g, bob, "", api.CodeUnavailable)
-	if took := time.Since(start); took > 1500*time.Millisecond {
+	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("a new connection took %v", took)
 	}
 	goOn()
@@ -254,7 +254,7 @@ func TestAClosedGateAnswersNothing(t *testing.T) {
 	go func() { _, err := g.Role(context.Background(), bob); done <- err }()
 	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
-	if err := g.Close(); err != nil || time.Since(start) > 300*time.Millisecond {
+	if err := g.Close(); err != nil || time.Since(start) > time.Second {
 		t.Errorf("closing took %v: %v", time.Since(start), err)
 	}
 	if err := <-done; api.CodeOf(err) != api.CodeUnavailable {
@@ -262,4 +262,19 @@ func TestAClosedGateAnswersNothing(t *testing.T) {
 	}
 	c.advance(PositiveLife)
 	expect(t, g, alice, "", api.CodeUnavailable)
+}
+
+func BenchmarkRole(b *testing.B) {
+	s, c := startSlapd(b), newClock()
+	g := gate(b, s.config(c))
+	for name, age := range map[string]time.Duration{"cached": 0, "asked": PositiveLife} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c.advance(age)
+				if _, err := g.Role(context.Background(), alice); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
