@@ -111,8 +111,7 @@ func TestEjectWithASignature(t *testing.T) {
 	w.press("<enter>")
 	w.until("in force")
 	w.press("trust<enter>")
-	w.until("constellation home")
-	w.until("eject")
+	w.until("eject     s3")
 	w.press("<ctrl+d>")
 	w.model.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
 	if r, err := c.Trust(context.Background()); err != nil || len(r.Statements) != 1 || r.Statements[0].Kind != api.StatementEject {
