@@ -232,6 +232,16 @@ func (s *slapd) stop(t *testing.T) (goOn func()) {
 	}
 }
 
+// saw counts a text in the directory's log once it is there n times or, which takes a while, is not.
+func (s *slapd) saw(text string, n int) int {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if strings.Count(s.log.String(), text) >= n {
+			break
+		}
+	}
+	return strings.Count(s.log.String(), text)
+}
+
 // modify runs ldapadd or ldapmodify, OpenLDAP's own clients.
 func (s *slapd) modify(t testing.TB, tool, ldif string) {
 	t.Helper()
