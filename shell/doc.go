@@ -20,6 +20,17 @@
 // A terminal shows progress as one line that is written over; a dumb one gets a line for each new step; where
 // Err is no terminal nothing is shown.
 //
+// # What an account signs
+//
+// admit, eject, grant and revoke take two steps. The satellite proposes a line, which says everything; the account signs
+// it with a wallet, which may be anywhere; and the line is declared with its signature:
+//
+//	line ──▶ proposed ──▶ shown, the signature is asked for ──▶ declared     0, or 4 where it does not count
+//	             └─ nobody can be asked, or --json ─▶ printed                8; `declare` is the second step
+//
+// The line stands alone on its own, so that it can be selected. Who brings a signed line does not matter: `declare` also
+// reads them from In.
+//
 // # A serial console
 //
 // On a terminal `console NAME` hands the keyboard to the guest byte by byte. Ctrl-] (0x1d) begins an escape:

@@ -107,19 +107,14 @@ func (r *Runner) do(ctx context.Context, c grammar.Command) error {
 	case c.Verb.Sign != "":
 		return r.sign(ctx, p, c)
 	}
+	return r.named(ctx, p, c)
+}
+
+// named carries out a verb that has a way of its own.
+func (r *Runner) named(ctx context.Context, p output.Printer, c grammar.Command) error {
 	switch c.Verb.Name {
 	case "":
-		reply, err := r.svc.Search(ctx, c.Query())
-		if err != nil {
-			return err
-		}
-		none := "nothing found"
-		if near, ok := grammar.Near(c); ok {
-			none += fmt.Sprintf("; there is a verb %q", near)
-		}
-		err = r.answered(p.Items(reply.Items), len(reply.Items), none, reply.Silent)
-		r.say(output.Refused(reply.Refused))
-		return err
+		return r.search(ctx, p, c)
 	case "console":
 		return r.console(ctx, c.Word(0), c.Duration(grammar.KeyIdle))
 	case "jobs":
@@ -164,6 +159,21 @@ func (r *Runner) do(ctx context.Context, c grammar.Command) error {
 		return p.Hello(hello)
 	}
 	panic("shell: the table has the verb " + c.Verb.Name + " and nobody carries it out")
+}
+
+// search asks every satellite, and tells who did not answer, and who refused to.
+func (r *Runner) search(ctx context.Context, p output.Printer, c grammar.Command) error {
+	reply, err := r.svc.Search(ctx, c.Query())
+	if err != nil {
+		return err
+	}
+	none := "nothing found"
+	if near, ok := grammar.Near(c); ok {
+		none += fmt.Sprintf("; there is a verb %q", near)
+	}
+	err = r.answered(p.Items(reply.Items), len(reply.Items), none, reply.Silent)
+	r.say(output.Refused(reply.Refused))
+	return err
 }
 
 // answered tells what a printed answer of n things does not: that it is none, and who gave no answer.

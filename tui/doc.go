@@ -19,6 +19,12 @@
 // for a search line, where Enter opens a page, which changes nothing. A search that was entered is over: it is drawn as
 // selected, and what is typed or pasted next replaces it; a key that edits or moves in the line goes on with it.
 //
+// # Signing
+//
+// What changes trust is done by a statement that an account signs with a wallet, which is elsewhere. Such a line gives a
+// Proposal in place of an outcome: the console shows its line from the first column on, with nothing added, and the box
+// takes the signature. See signing.
+//
 // # Data
 //
 // Every answer carries the number of its question; a stale one is dropped. Events change what is shown at once;

@@ -89,6 +89,36 @@ func TestAVisit(t *testing.T) {
 	w.model.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
 }
 
+// A statement is proposed, signed elsewhere, and declared; a wrong signature is refused and given again.
+func TestEjectWithASignature(t *testing.T) {
+	c := apitest.New()
+	defer c.Close()
+	c.SetVerifier(func(s api.Signed) error {
+		if s.Signature != "H9L5yLFj" {
+			return errors.New("another key made it")
+		}
+		return nil
+	})
+	w := start(t, c)
+	w.until("3 of 3 satellites live")
+	w.press("eject s3<enter>")
+	w.until("Its connections end at once")
+	w.press("s3<enter>")
+	w.until("decenter eject 1 in home as " + testAccount)
+	w.press("AAAA<enter>")
+	w.until("another key made it")
+	w.model.Send(tea.PasteMsg{Content: "H9L5\nyLFj\n"})
+	w.press("<enter>")
+	w.until("in force")
+	w.press("trust<enter>")
+	w.until("eject     s3")
+	w.press("<ctrl+d>")
+	w.model.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
+	if r, err := c.Trust(context.Background()); err != nil || len(r.Statements) != 1 || r.Statements[0].Kind != api.StatementEject {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestASilentSatelliteIsNamed(t *testing.T) {
 	c := apitest.New()
 	defer c.Close()

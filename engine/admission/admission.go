@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,6 +59,9 @@ type Config struct {
 	Log      *slog.Logger
 }
 
+// mismatchFor is how long keys may not pass before that is logged: ejections spread in less.
+const mismatchFor = 5 * time.Minute
+
 // Admission is one satellite's part in the exchange.
 type Admission struct {
 	cfg  Config
@@ -72,7 +76,7 @@ type Admission struct {
 	heard    map[[32]byte]bool
 	outcast  bool                           // this satellite was ejected
 	forward  bool                           // a key was learned, of which a few others are to be told
-	mismatch map[keys.Fingerprint]time.Time // when it was last logged that keys cannot pass
+	mismatch map[keys.Fingerprint]time.Time // since when keys do not pass
 
 	minted chan struct{} // a token: a key was minted that Run is to hand out
 	talk   *talk
@@ -106,6 +110,9 @@ func (a *Admission) look(now time.Time) {
 	a.seen, a.looked = d, true
 	var ejected []keys.Fingerprint
 	for _, s := range a.cfg.Trust.Spread() {
+		if !strings.HasPrefix(s.Line, "decenter eject ") {
+			continue // parsing thousands takes its time
+		}
 		parsed, err := statement.Parse(a.cfg.Network, s.Line)
 		if err != nil {
 			continue
@@ -218,8 +225,9 @@ func (a *Admission) speak(peer keys.Fingerprint, theirs *message, news []stateme
 				a.unsaved, a.forward = true, true
 			}
 			give = a.ring.Give(theirs.Ring.Have)
+			delete(a.mismatch, peer)
 		} else {
-			a.differ(now, peer, theirs, m)
+			a.differ(now, peer)
 		}
 	}
 	m.Ring = &ringPart{Lone: lone, Have: a.ring.Have(), Retired: a.ring.Retired(), Keys: give}
@@ -241,14 +249,14 @@ func without(all, sent []statement.Signed) []statement.Signed {
 	return out
 }
 
-// differ logs, now and then, that keys do not pass although all statements were exchanged.
-func (a *Admission) differ(now time.Time, peer keys.Fingerprint, theirs *message, m message) {
-	if theirs.Digest != m.Digest || now.Sub(a.mismatch[peer]) < time.Hour {
-		return
+// differ logs, now and then, that keys have not passed for long.
+func (a *Admission) differ(now time.Time, peer keys.Fingerprint) {
+	since, known := a.mismatch[peer]
+	switch {
+	case !known && len(a.mismatch) < maxTurns:
+		a.mismatch[peer] = now
+	case known && now.Sub(since) > mismatchFor:
+		a.mismatch[peer] = now.Add(time.Hour) // and then again
+		a.cfg.Log.Warn("gossip keys do not pass between this satellite and another, for they know of different ejections: compare trust in their configurations", "peer", peer)
 	}
-	if len(a.mismatch) >= 1024 {
-		clear(a.mismatch)
-	}
-	a.mismatch[peer] = now
-	a.cfg.Log.Warn("gossip keys do not pass between two satellites that know of different ejections: compare trust.owners in their configurations", "peer", peer)
 }

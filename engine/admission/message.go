@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"decenter/engine/api"
 	"decenter/engine/keyring"
@@ -108,13 +109,22 @@ func (m message) append() []byte {
 	return b
 }
 
+// about is a first look, which spares parsing thousands of statements for a stranger.
+func about(line string, ends [2]keys.Fingerprint) bool {
+	return strings.HasPrefix(line, "decenter grant ") && strings.Contains(line, " owner to ") ||
+		strings.Contains(line, ends[0].String()) || strings.Contains(line, ends[1].String())
+}
+
 // between picks the statements that a stranger may present and get: who admits or ejects either end, and which accounts
 // are owners. The latter only so far as the former rest on them, where it is this satellite that tells (told).
 func between(network keys.Network, all []statement.Signed, ends [2]keys.Fingerprint, told bool) []statement.Signed {
 	signers := map[keys.Address]bool{}
 	var out, grants []statement.Signed
-	to := map[string]statement.Grant{}
+	to := map[string]statement.Grant{} // by line, until it is picked
 	for _, s := range all {
+		if !about(s.Line, ends) {
+			continue
+		}
 		parsed, err := statement.Parse(network, s.Line)
 		if err != nil {
 			continue

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"decenter/engine/api"
@@ -98,6 +100,8 @@ func (a *Admission) spread(ctx context.Context, known map[string]bool, lately ma
 			news = append(news, s)
 		}
 	}
+	// A revocation alone makes nobody more or less of a member.
+	recheck := len(news) == 0 || slices.ContainsFunc(news, func(s statement.Signed) bool { return !strings.HasPrefix(s.Line, "decenter revoke ") })
 	if len(news) > maxNews {
 		news = nil // the digests differ, which fetches them
 	}
@@ -118,7 +122,9 @@ func (a *Admission) spread(ctx context.Context, known map[string]bool, lately ma
 		}
 	}
 	a.settle()
-	a.cfg.Radar.Recheck()
+	if recheck {
+		a.cfg.Radar.Recheck()
+	}
 	return now
 }
 

@@ -32,6 +32,7 @@ type world struct {
 	owner keys.PrivateKey
 	port  int
 	net   byte // 127.0.net.n
+	real  bool // radars are real ones, and nobody is told who is live
 
 	mu   sync.Mutex
 	all  []*sat
@@ -52,6 +53,7 @@ type sat struct {
 	mu      sync.Mutex
 	primary []byte
 	others  [][]byte
+	radar   *radar.Radar  // of a real world
 	frozen  chan struct{} // while it is open, the handler waits
 }
 
@@ -99,10 +101,22 @@ func (w *world) add(alive bool) *sat {
 	s.ring = keyring.New(s.fp)
 	_, err = s.ring.Advance(time.Now(), nil, rand.Reader)
 	must(err)
+	var who Radar = s
+	if w.real {
+		primary, others := s.ring.Secrets()
+		s.radar, err = radar.New(radar.Config{ID: s.fp.String(), Name: fmt.Sprint("s", s.n), Version: "test", Advertise: w.addr(s.n),
+			Port: w.port - 1, RPCPort: w.port, Primary: primary, Others: others, Log: log,
+			Admitted: func(id string) bool {
+				f, err := keys.ParseFingerprint(id)
+				return err == nil && s.store.View().Admitted(f)
+			}})
+		must(err)
+		who = s.radar
+	}
 	s.adm, err = New(Config{Identity: s.id, Network: keys.Mainnet, Trust: s.store,
 		Admitted: func(f keys.Fingerprint) bool { return s.store.View().Admitted(f) },
 		Ejected:  func(f keys.Fingerprint) bool { return s.store.View().Ejected(f) },
-		Radar:    s, Ring: s.ring, RingPath: filepath.Join(dir, "gossip.keys"), Port: w.port,
+		Radar:    who, Ring: s.ring, RingPath: filepath.Join(dir, "gossip.keys"), Port: w.port,
 		Dice: rand.Reader, Now: time.Now, Log: log})
 	must(err)
 	l, err := net.Listen("tcp", netip.AddrPortFrom(w.addr(s.n), uint16(w.port)).String())
@@ -131,6 +145,9 @@ func (w *world) add(alive bool) *sat {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = s.server.Serve(l) })
 	wg.Go(func() { _ = s.adm.Run(ctx) })
+	if w.real {
+		wg.Go(func() { _ = s.radar.Run(ctx) })
+	}
 	w.t.Cleanup(func() { cancel(); s.server.Close(); l.Close(); wg.Wait() })
 	if alive {
 		w.setLive(s, true)

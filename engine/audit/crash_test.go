@@ -48,13 +48,13 @@ func (f files) store(t testing.TB, dir string) {
 	}
 }
 
-// halfWritten gives a log of ten entries whose last five were being written: head still promises five. good is where the fifth ends.
+// halfWritten gives a log of eight entries whose last three were being written: head still promises five. good is where the fifth ends.
 func halfWritten(t testing.TB) (f files, name string, good int) {
 	dir, c := t.TempDir(), newClock()
 	l := open(t, dir, c)
 	appendAll(t, l, 1, 5)
 	before := load(t, dir)
-	appendAll(t, l, 6, 10)
+	appendAll(t, l, 6, 8)
 	shut(t, l)
 	f, name = load(t, dir), segmentName(1)
 	f[headName] = before[headName]
@@ -75,7 +75,7 @@ func TestAKillAtEveryByteOfTheLastEntriesIsRecovered(t *testing.T) {
 			t.Fatalf("cut at %d: without the recovery the chain holds, or the control is none", n)
 		}
 		l := open(t, dir, c)
-		appendAll(t, l, 11, 11)
+		appendAll(t, l, 9, 9)
 		chain := verify(t, l)
 		want := lines + 1
 		if torn {
@@ -193,10 +193,7 @@ func TestWriterProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := 1; ; n++ {
-		e, err := l.Append(denial(n))
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := settled(t, l, denial(n))
 		fmt.Println("promised", e.Seq)
 	}
 }

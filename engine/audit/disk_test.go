@@ -22,11 +22,11 @@ func TestADiskThatHangsDelaysARequestForABoundedTime(t *testing.T) {
 	l.mu.Unlock()
 	start := time.Now()
 	e, err := l.Append(denial(2))
-	if took := time.Since(start); api.CodeOf(err) != api.CodeUnavailable || took > MaxWait+MaxWait/2 || e.Seq != 2 {
+	if took := time.Since(start); api.CodeOf(err) != api.CodeUnavailable || took > 2*MaxWait || e.Seq != 2 {
 		t.Errorf("%+v, %v after %v", e, err, took)
 	}
 	start = time.Now()
-	if _, err := l.Append(read("bc1qalice", "vm")); err != nil || time.Since(start) > MaxWait/4 {
+	if _, err := l.Append(read("bc1qalice", "vm")); err != nil || time.Since(start) > MaxWait/2 {
 		t.Errorf("a read waited %v: %v", time.Since(start), err)
 	}
 	fill(t, l)

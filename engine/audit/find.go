@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"decenter/engine/api"
 	"decenter/engine/match"
@@ -37,14 +38,15 @@ func (l *Log) Find(ctx context.Context, q api.Query, limit int) ([]api.AuditEntr
 		}
 	}
 	var buffer []byte
+	needs := needles(filter.Texts())
 	for i := len(list) - 1; i >= 0 && len(found) < limit; i-- {
 		if filter.Before(list[i].last) {
 			continue
 		}
 		if buffer, err = readSegment(l.dir, list[i], buffer); err != nil {
-			return nil, fmt.Errorf("searching the audit log: %w", err)
+			l.log.Warn("a segment of the audit log cannot be read whole", "segment", segmentName(list[i].first), "error", err)
 		}
-		if found, err = findIn(ctx, buffer, filter, found, limit); err != nil {
+		if found, err = findIn(ctx, buffer, filter, needs, found, limit); err != nil {
 			return nil, err
 		}
 	}
@@ -67,16 +69,34 @@ func readSegment(dir string, s segment, buffer []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// needles are those of the texts that JSON writes as they are, so that a line without one of them need not be read.
+func needles(texts []string) [][]byte {
+	var list [][]byte
+	for _, t := range texts {
+		if !strings.ContainsFunc(t, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }) {
+			list = append(list, []byte(t))
+		}
+	}
+	return list
+}
+
 // findIn looks through a segment's lines from the last to the first.
-func findIn(ctx context.Context, text []byte, filter match.AuditFilter, found []api.AuditEntry, limit int) ([]api.AuditEntry, error) {
+func findIn(ctx context.Context, text []byte, filter match.AuditFilter, needs [][]byte, found []api.AuditEntry, limit int) ([]api.AuditEntry, error) {
 	for n := 0; len(text) > 0 && len(found) < limit; n++ {
 		if n%512 == 0 && ctx.Err() != nil {
 			return found, ctx.Err()
 		}
 		text = bytes.TrimSuffix(text, []byte("\n"))
 		at := bytes.LastIndexByte(text, '\n') + 1
-		e, err := parseEntry(text[at:])
+		line := text[at:]
 		text = text[:at]
+		if len(needs) > 0 {
+			low := bytes.ToLower(line)
+			if slices.ContainsFunc(needs, func(n []byte) bool { return !bytes.Contains(low, n) }) {
+				continue
+			}
+		}
+		e, err := parseEntry(line)
 		if err == nil && filter.Match(e) {
 			found = append(found, e)
 		}

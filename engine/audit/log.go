@@ -19,7 +19,7 @@ const (
 	DefaultMaxBytes = 64 << 20
 	MinMaxBytes     = 256 << 10
 	// MaxWait is how long Append waits for the disk, and Close for what is left.
-	MaxWait = time.Second
+	MaxWait = 2 * time.Second
 	// MaxQueue bounds the bytes that wait for the disk.
 	MaxQueue = 4 << 20
 
@@ -41,7 +41,7 @@ type Config struct {
 	Satellite string // the name that entries carry
 	Now       func() time.Time
 	Log       *slog.Logger
-	MaxBytes  int64 // of all segments; 0: DefaultMaxBytes; at least MinMaxBytes
+	MaxBytes  int64 // of all segments kept; 0: DefaultMaxBytes; at least MinMaxBytes
 }
 
 // Log is one satellite's log, open for writing. All methods are safe for concurrent use.
@@ -149,7 +149,7 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.done.seq < l.last || l.lost > 0 {
-		return fmt.Errorf("%d entries of the audit log were not written: %w", l.last-l.done.seq+uint64(l.lost), l.failed)
+		return errors.Join(fmt.Errorf("%d entries of the audit log were not written", l.last-l.done.seq+uint64(l.lost)), l.failed)
 	}
 	return nil
 }

@@ -46,7 +46,8 @@ func (l *Log) recover() error {
 	l.chain, l.last = w.last.sum, max(w.last.seq, head.seq)
 	if n := len(list); n > 0 {
 		l.doneFirst, l.doneSize = list[n-1].first, list[n-1].size
-		if err := l.disk.openSegment(l.dir, list[n-1]); err != nil {
+		// Behind a break nothing is written to it.
+		if err := l.disk.openSegment(l.dir, list[n-1]); err != nil && len(w.news()) == 0 {
 			return err
 		}
 	}

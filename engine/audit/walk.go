@@ -43,7 +43,7 @@ type walk struct {
 	number int // of the line
 }
 
-// walkAll walks the segments, whose entries and times it fills in. An error is one of reading, or ctx's.
+// walkAll walks the segments, whose entries and times it fills in. What cannot be read is a break; an error is ctx's.
 func walkAll(ctx context.Context, dir string, list []segment, head point) (*walk, error) {
 	w := &walk{head: head, met: head.seq == 0}
 	buffer := bufio.NewReaderSize(nil, max(maxLine, maxHeader)+1)
@@ -92,12 +92,12 @@ func (w *walk) segment(ctx context.Context, dir string, s *segment, in *bufio.Re
 	defer func() { w.at = nil }()
 	f, err := os.Open(filepath.Join(dir, segmentName(s.first)))
 	if errors.Is(err, os.ErrNotExist) {
-		w.breakAt("the segment is missing")
-		w.loose = true
+		w.unreadable("the segment is missing")
 		return nil
 	}
 	if err != nil {
-		return err
+		w.unreadable(err.Error())
+		return nil
 	}
 	defer f.Close()
 	in.Reset(io.LimitReader(f, s.size))
@@ -114,13 +114,11 @@ func (w *walk) segment(ctx context.Context, dir string, s *segment, in *bufio.Re
 			return ctx.Err()
 		case err == bufio.ErrBufferFull:
 			w.unreadable("the line is longer than any of the log")
-			n, err := skipLine(in)
+			n, _ := skipLine(in) // an error comes again with the next line
 			w.offset += n
-			if err != nil && err != io.EOF {
-				return err
-			}
-		default:
-			return err
+		default: // a sector that is gone: what is behind it is not looked at
+			w.unreadable(err.Error())
+			return ctx.Err()
 		}
 		w.offset += int64(len(text))
 	}

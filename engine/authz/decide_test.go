@@ -52,6 +52,7 @@ var objects = map[string]Object{
 	"nothing":             {},
 	"web":                 {Kind: api.KindVM, ID: "web", Owner: "tenant", Satellite: "s1"},
 	"lost":                {Kind: api.KindVM, ID: "lost"},
+	"left behind":         {Kind: api.KindVM, ID: "left", Owner: "vm-reader"}, // who was a tenant once
 	"old":                 {Kind: api.KindVM, ID: "old", Owner: api.AccountLocal},
 	"job on web":          {Kind: api.KindJob, ID: "web", Owner: "tenant", Began: "vm-operator"},
 	"job of the unknown":  {Kind: api.KindJob, ID: "web", Owner: "tenant", Began: "stranger"},
@@ -230,5 +231,25 @@ func TestEveryReasonTellsAPersonSomething(t *testing.T) {
 		if v := Decide(lab, c.r); v.Allow || !strings.Contains(v.Reason, c.says) {
 			t.Errorf("%+v: %+v, want it to tell %q", c.r, v, c.says)
 		}
+	}
+}
+
+// Whatever a policy says of them: "local" is root's name, and nobody who comes without root is root.
+func TestNobodyIsRootByName(t *testing.T) {
+	names := []string{"", api.AccountLocal}
+	gullible := people{known: names, owners: names, tenants: names}
+	for _, name := range names {
+		for _, a := range Actions() {
+			if v := Decide(gullible, Request{Account: name, Scope: api.ScopeAll, Action: a}); v.Allow {
+				t.Errorf("%q may %s: %s", name, a, v.Reason)
+			}
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	r := Request{Account: "neighbour", Scope: api.ScopeAll, Action: Read, Object: objects["web"]}
+	for b.Loop() {
+		Decide(lab, r)
 	}
 }

@@ -48,7 +48,7 @@ func TestAccountsAndTheirGroups(t *testing.T) {
 			expect(t, g, strings.ToLower(base58), "", api.CodeDenied)
 		})
 	}
-	if n := strings.Count(s.log.String(), "STARTTLS"); n == 0 {
+	if s.saw("STARTTLS", 1) == 0 {
 		t.Error("the directory saw no StartTLS")
 	}
 }
@@ -59,6 +59,7 @@ func TestNestedGroupsAreAskedAsActiveDirectoryWantsIt(t *testing.T) {
 	c := s.config(newClock())
 	c.GroupAttribute = NestedAD
 	expect(t, gate(t, c), bob, "", api.CodeDenied)
+	s.saw("SEARCH RESULT", 3)
 	if log := s.log.String(); !strings.Contains(log, "1.2.840.113556.1.4.1941") && !strings.Contains(log, "(?=undefined)") {
 		t.Error(log)
 	}
@@ -97,18 +98,19 @@ func TestADirectoryThatIsNotTheOneIsNotBelieved(t *testing.T) {
 	wrongCA.CAFile = filepath.Join(s.dir, "other.pem")
 	startTLS.CAFile, startTLS.URL, startTLS.StartTLS = wrongCA.CAFile, "ldap://127.0.0.1:"+plainPort, true
 	wrongName.URL = "ldaps://localhost:" + port // its certificate is for 127.0.0.1
+	controls := 0
 	for name, c := range map[string]Config{"another authority": wrongCA, "another authority, StartTLS": startTLS, "another name": wrongName} {
 		t.Run(name, func(t *testing.T) {
-			before := strings.Count(s.log.String(), "BIND")
 			g := gate(t, c)
 			expect(t, g, alice, "", api.CodeUnavailable)
-			if strings.Count(s.log.String(), "BIND") != before {
-				t.Error("the password was sent")
-			}
 			// Negative control: the certificate's check is what stops it.
 			g = gate(t, c)
 			g.plan.tls.InsecureSkipVerify = true
 			expect(t, g, alice, api.RoleOperator, "")
+			controls++
+			if n := s.saw(`BIND dn="`+gateDN+`" method=128`, controls); n != controls {
+				t.Errorf("the password was sent %d times, not the %d of the controls", n, controls)
+			}
 		})
 	}
 }
@@ -171,7 +173,7 @@ func TestNoAccountLeavesItsFilter(t *testing.T) {
 func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 	s, c := startSlapd(t), newClock()
 	config := s.config(c)
-	config.Timeout = 500 * time.Millisecond
+	config.Timeout = time.Second
 	g := gate(t, config)
 	expect(t, g, alice, api.RoleOperator, "")
 	goOn := s.stop(t)
@@ -179,7 +181,7 @@ func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if _, err := g.Role(ctx, bob); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 300*time.Millisecond {
+	if _, err := g.Role(ctx, bob); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 400*time.Millisecond {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 	start = time.Now()
@@ -188,18 +190,18 @@ func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 		wg.Go(func() { expect(t, g, fmt.Sprint("account", n), "", api.CodeUnavailable) })
 	}
 	wg.Wait()
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("300 calls took %v", took)
 	}
 	start = time.Now()
 	expect(t, g, bob, "", api.CodeUnavailable)
-	if took := time.Since(start); took > 100*time.Millisecond {
+	if took := time.Since(start); took > 300*time.Millisecond {
 		t.Errorf("while it rests a call took %v", took)
 	}
 	c.advance(maxBackoff) // a new connection: slapd's kernel takes it, slapd says nothing
 	start = time.Now()
 	expect(t, g, bob, "", api.CodeUnavailable)
-	if took := time.Since(start); took > 1500*time.Millisecond {
+	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("a new connection took %v", took)
 	}
 	goOn()
@@ -209,7 +211,6 @@ func TestAHangingDirectoryCostsABoundedTime(t *testing.T) {
 
 func TestCallsShareAnAnswerAndAConnection(t *testing.T) {
 	s := startSlapd(t)
-	before := strings.Count(s.log.String(), "ACCEPT")
 	g := gate(t, s.config(newClock()))
 	var wg sync.WaitGroup
 	for range 100 {
@@ -217,11 +218,12 @@ func TestCallsShareAnAnswerAndAConnection(t *testing.T) {
 		wg.Go(func() { expect(t, g, bob, api.RoleReader, "") })
 	}
 	wg.Wait()
-	log := s.log.String()
-	if n := strings.Count(log, `filter="(uid=bc1qalice)"`) + strings.Count(log, `filter="(uid=bc1qbob)"`); n != 2 {
-		t.Errorf("%d questions for two accounts", n)
+	for _, account := range []string{alice, bob} {
+		if n := s.saw(`filter="(uid=`+account+`)"`, 1); n != 1 {
+			t.Errorf("%d questions for %s", n, account)
+		}
 	}
-	if n := strings.Count(log, "ACCEPT") - before; n != 1 {
+	if n := s.saw(`BIND dn="`+gateDN+`" method=128`, 1); n != 1 {
 		t.Errorf("%d connections", n)
 	}
 }
@@ -254,7 +256,7 @@ func TestAClosedGateAnswersNothing(t *testing.T) {
 	go func() { _, err := g.Role(context.Background(), bob); done <- err }()
 	time.Sleep(100 * time.Millisecond)
 	start := time.Now()
-	if err := g.Close(); err != nil || time.Since(start) > 300*time.Millisecond {
+	if err := g.Close(); err != nil || time.Since(start) > time.Second {
 		t.Errorf("closing took %v: %v", time.Since(start), err)
 	}
 	if err := <-done; api.CodeOf(err) != api.CodeUnavailable {
@@ -262,4 +264,19 @@ func TestAClosedGateAnswersNothing(t *testing.T) {
 	}
 	c.advance(PositiveLife)
 	expect(t, g, alice, "", api.CodeUnavailable)
+}
+
+func BenchmarkRole(b *testing.B) {
+	s, c := startSlapd(b), newClock()
+	g := gate(b, s.config(c))
+	for name, age := range map[string]time.Duration{"cached": 0, "asked": PositiveLife} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				c.advance(age)
+				if _, err := g.Role(context.Background(), alice); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

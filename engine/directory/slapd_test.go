@@ -141,7 +141,7 @@ member: cn=carol,ou=people,dc=example,dc=org
 `
 
 // startSlapd starts a directory with the content above. It takes passwords over TLS alone.
-func startSlapd(t *testing.T) *slapd {
+func startSlapd(t testing.TB) *slapd {
 	t.Helper()
 	for _, tool := range []string{"slapd", "ldapadd", "ldapmodify"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -182,7 +182,7 @@ access to * by dn.exact="` + gateDN + `" read by * none
 	return s
 }
 
-func (s *slapd) start(t *testing.T) {
+func (s *slapd) start(t testing.TB) {
 	t.Helper()
 	s.log = &lockedBuffer{}
 	s.cmd = exec.Command("slapd", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", "ldap://"+s.plain+" ldaps://"+s.tls, "-d", "256")
@@ -232,8 +232,18 @@ func (s *slapd) stop(t *testing.T) (goOn func()) {
 	}
 }
 
+// saw counts a text in the directory's log once it is there n times or, which takes a while, is not.
+func (s *slapd) saw(text string, n int) int {
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if strings.Count(s.log.String(), text) >= n {
+			break
+		}
+	}
+	return strings.Count(s.log.String(), text)
+}
+
 // modify runs ldapadd or ldapmodify, OpenLDAP's own clients.
-func (s *slapd) modify(t *testing.T, tool, ldif string) {
+func (s *slapd) modify(t testing.TB, tool, ldif string) {
 	t.Helper()
 	cmd := exec.Command(tool, "-x", "-H", "ldaps://"+s.tls, "-D", rootDN, "-w", "secret")
 	cmd.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.authorities)
@@ -245,7 +255,7 @@ func (s *slapd) modify(t *testing.T, tool, ldif string) {
 
 func (s *slapd) config(c *clock) Config {
 	return Config{URL: "ldaps://" + s.tls, CAFile: s.authorities, BindDN: gateDN, PasswordFile: filepath.Join(s.dir, "password"),
-		Base: "dc=example,dc=org", AccountAttribute: "uid", Timeout: 2 * time.Second, Now: c.now,
+		Base: "dc=example,dc=org", AccountAttribute: "uid", Timeout: 10 * time.Second, Now: c.now,
 		// Spelled in another way than the directory spells them.
 		Groups: map[string]api.Role{"CN=Operators, OU=groups,DC=example,DC=org": api.RoleOperator, reader: api.RoleReader},
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil))}

@@ -203,13 +203,8 @@ func (r *Ring) Heard(now time.Time, peer keys.Fingerprint, t Telling) (changed b
 	given := slices.ContainsFunc(t.Have, func(id ID) bool { return r.find(id) != nil })
 	if lone && !t.Lone && given {
 		before := len(r.known)
-		r.known = slices.DeleteFunc(r.known, func(k *known) bool {
-			drop := !slices.Contains(t.Have, k.id)
-			if drop {
-				r.gone = remember(r.gone, k.id)
-			}
-			return drop
-		})
+		// Not remembered as gone: should another have got one of these before an answer was lost, it is taken back.
+		r.known = slices.DeleteFunc(r.known, func(k *known) bool { return !slices.Contains(t.Have, k.id) })
 		changed = changed || len(r.known) != before
 	}
 	for _, k := range r.known {

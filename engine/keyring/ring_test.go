@@ -93,6 +93,28 @@ func TestANewcomerTakesTheConstellationsKeys(t *testing.T) {
 	}
 }
 
+// TestALostAnswerLeavesNobodyDeaf: the first of two lone satellites does not hear that the other has its key, takes a third's
+// for its own, and must come to read again what the second encrypts with.
+func TestALostAnswerLeavesNobodyDeaf(t *testing.T) {
+	a, b, c, d := New(fp(1)), New(fp(2)), New(fp(3)), New(fp(4))
+	for n, r := range []*Ring{c, d, b, a} { // a's key is the newest of all
+		advance(t, r, start.Add(time.Duration(n)*time.Hour))
+	}
+	now := start.Add(4 * time.Hour)
+	meet(now, c, d)
+	b.Heard(now, a.self, Telling{Lone: true, Have: a.Have(), Keys: a.Give(nil)}) // and b's answer is lost
+	meet(now, a, c)
+	for _, r := range []*Ring{b, c, d, b} {
+		meet(now, a, r)
+	}
+	now = now.Add(Patience)
+	advance(t, a, now, b.self, c.self)
+	advance(t, b, now, a.self, c.self)
+	if a.find(primary(t, b)) == nil || b.find(primary(t, a)) == nil {
+		t.Errorf("a has %v and uses %v, b has %v and uses %v", a.Have(), a.primary, b.Have(), b.primary)
+	}
+}
+
 func TestAKeyIsUsedOnceAllLivePeersHaveIt(t *testing.T) {
 	a, b, c := New(fp(1)), New(fp(2)), New(fp(3))
 	advance(t, a, start)

@@ -21,6 +21,7 @@ type sim struct {
 	nodes []*node
 	parts []int // of each node: who is in the same part can talk
 	loss  float64
+	lossy time.Time // when messages were last lost
 
 	// blind is the control: keys pass without a look at who knows of which ejection.
 	blind  bool
@@ -174,7 +175,7 @@ func (s *sim) check() {
 		// Whom it takes for live can read it, at the latest when its patience is over.
 		for j, o := range s.nodes {
 			since, met := n.met[j]
-			if met && !p.isRetired() && s.linked(i, j) && s.loss == 0 && s.now.Sub(since) < Patience && !n.knows[o.ring.self] && len(n.ring.ejected) == len(o.ring.ejected) &&
+			if met && !p.isRetired() && s.linked(i, j) && s.loss == 0 && s.now.Sub(s.lossy) > Patience && s.now.Sub(since) < Patience && !n.knows[o.ring.self] && len(n.ring.ejected) == len(o.ring.ejected) &&
 				s.clock(n).Sub(p.learned) < PatienceRetired && !s.blind && o.ring.find(p.id) == nil && !n.ring.Lone() && !slices.Contains(o.ring.gone, p.id) {
 				s.t.Fatalf("node %d encrypts with %v since %v, which live %d has not: %v, of %v\n%v", i, p, s.clock(n).Sub(p.learned), j, o.ring.known, n.ring.known, s.trace)
 			}
@@ -239,7 +240,9 @@ func (s *sim) forget() {
 // calm heals everything and waits until nothing more is to be expected.
 func (s *sim) calm() {
 	clear(s.parts)
-	s.loss = 0
+	if s.loss > 0 {
+		s.loss, s.lossy = 0, s.now
+	}
 	s.restart()
 	s.note("calm")
 	for range 600 {

@@ -98,6 +98,25 @@ func (a AuditFilter) Match(e api.AuditEntry) bool {
 // Before tells whether entries up to the time are all too old for the query.
 func (a AuditFilter) Before(newest time.Time) bool { return newest.Before(a.since) }
 
+// Texts gives texts in lower case, each of which is part of some text of every entry that matches, so that a store can pass over
+// entries without them. They need not be all that the query asks for.
+func (a AuditFilter) Texts() []string {
+	texts := slices.Clone(a.words)
+	for _, f := range a.filters {
+		if f.Not || len(f.Values) != 1 {
+			continue
+		}
+		longest := ""
+		for part := range strings.SplitSeq(f.Values[0], "*") {
+			if len(part) > len(longest) {
+				longest = part
+			}
+		}
+		texts = append(texts, longest)
+	}
+	return texts
+}
+
 func auditHolds(f api.Filter, e api.AuditEntry) bool {
 	for _, k := range auditKeys {
 		if k.key == f.Key {

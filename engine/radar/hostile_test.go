@@ -156,7 +156,8 @@ func TestGarbageAndGreedyStreamsDoNoHarm(t *testing.T) {
 		}
 	}()
 	for n := range 200 {
-		c, err := net.Dial("tcp", "127.0.9.27:17717")
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 7, 9, byte(n/20)+1)}}
+		c, err := d.Dial("tcp", "127.0.9.27:17717")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,9 +174,34 @@ func TestGarbageAndGreedyStreamsDoNoHarm(t *testing.T) {
 	for n := range 2000 {
 		_, _ = u.Write(bytes.Repeat([]byte{byte(n)}, n%1400))
 	}
+	tr := a.wire
+	tr.mu.Lock()
+	if tr.all > maxStreams {
+		t.Errorf("%d streams are open", tr.all)
+	}
+	t.Logf("of 200 greedy streams %d are open", tr.all)
+	tr.mu.Unlock()
 	waitFor(t, "a real satellite joins", func() bool {
 		n, err := b.Join([]netip.Addr{a.cfg.Advertise})
 		return n == 1 && err == nil
+	})
+	cancel()
+}
+
+func TestStreamsAreCountedOut(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	a, b := start(t, ctx, "s42", 42, nil), start(t, ctx, "s43", 43, nil)
+	for range 3 * maxFromSource {
+		if n, err := b.Join([]netip.Addr{a.cfg.Advertise}); n != 1 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+	}
+	tr := a.wire
+	waitFor(t, "all streams are counted out", func() bool {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		return tr.all == 0 && len(tr.open) == 0
 	})
 	cancel()
 }

@@ -67,6 +67,7 @@ type Radar struct {
 	events  chan serf.Event
 	recheck chan struct{} // a token: Admitted may say something else than before
 
+	wire   *transport
 	ring   *memberlist.Keyring
 	ringMu sync.Mutex // held while the ring is changed; memberlist reads it under its own lock
 
@@ -117,7 +118,7 @@ func New(cfg Config) (*Radar, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the radar: %w", err), transport.Shutdown())
 	}
-	r.serf = s
+	r.serf, r.wire = s, transport
 	return r, nil
 }
 

@@ -206,22 +206,8 @@ func TestThreeSatellitesEndWithTheSame(t *testing.T) {
 			}
 		}
 		exchange(t, stores)
-		o := oracle{made}
 		for _, s := range stores {
-			if got, want := lines(s.Spread()), o.spread(); !slices.Equal(got, want) {
-				t.Fatalf("spread is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-			}
-			v := s.View()
-			for _, a := range crowd {
-				if v.Owner(a.String()) != o.owner(a) || v.Tenant(a.String()) != o.tenant(a) || v.Known(a.String()) != o.known(a) {
-					t.Fatalf("%s is judged otherwise than by the oracle", a)
-				}
-			}
-			for _, id := range []keys.Fingerprint{saturn, titan, self} {
-				if v.Admitted(id) != o.admitted(id) {
-					t.Fatalf("satellite %d: admitted %v", id[0], v.Admitted(id))
-				}
-			}
+			agrees(t, s, oracle{made})
 		}
 	})
 	// Negative control: without the exchange they do differ, so there was something to see.
@@ -229,6 +215,24 @@ func TestThreeSatellitesEndWithTheSame(t *testing.T) {
 		t.Error("no order of delivery ever made two satellites differ: the test shows nothing")
 	}
 	t.Logf("before the exchange, the first two differed %d times", apart)
+}
+
+// agrees compares a store with what the oracle says.
+func agrees(t rapid.TB, s *Store, o oracle) {
+	if got, want := lines(s.Spread()), o.spread(); !slices.Equal(got, want) {
+		t.Fatalf("spread is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	v := s.View()
+	for _, a := range crowd {
+		if v.Owner(a.String()) != o.owner(a) || v.Tenant(a.String()) != o.tenant(a) || v.Known(a.String()) != o.known(a) {
+			t.Fatalf("%s is judged otherwise than by the oracle", a)
+		}
+	}
+	for _, id := range []keys.Fingerprint{saturn, titan, self} {
+		if v.Admitted(id) != o.admitted(id) {
+			t.Fatalf("satellite %d: admitted %v", id[0], v.Admitted(id))
+		}
+	}
 }
 
 // Negative control of the place of a statement: were an owner's word to push out another's, as one slot for both would

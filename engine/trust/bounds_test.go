@@ -92,5 +92,7 @@ func TestAFullSetRefusesABatchFast(t *testing.T) {
 	batch[0] = signed(admit(ann, fingerprint(0), 1))
 	if n, refused := s.Merge(batch); n != 0 || len(refused) != len(batch) {
 		t.Errorf("merged %d, refused %d", n, len(refused))
+	} else if last := refused[len(refused)-1]; api.CodeOf(last) != api.CodeExhausted {
+		t.Errorf("the set is full, and yet a signature was looked at: %v", last)
 	}
 }

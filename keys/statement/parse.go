@@ -16,8 +16,22 @@ func Parse(network keys.Network, line string) (Statement, error) {
 	}
 	words := strings.Split(line, " ")
 	r := reader{network: network, words: words}
+	s := r.statement()
+	if r.err == nil && len(r.words) > 0 {
+		r.fail(fmt.Sprintf("%q stands after its end", r.words[0]))
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// statement reads what stands in the line; s is to be used only if nothing was wrong.
+func (r *reader) statement() (s Statement) {
 	r.word("decenter")
-	var s Statement
 	switch verb := r.next(); verb {
 	case "delegate":
 		r.word("1", "as")
@@ -30,17 +44,17 @@ func Parse(network keys.Network, line string) (Statement, error) {
 		d.From = r.time()
 		r.word("until")
 		d.Until = r.time()
-		s = d
+		return d
 	case "revoke":
 		r.word("1", "as")
 		v := Revocation{Account: r.account()}
 		r.word("key")
-		if v.Key = (keys.Fingerprint{}); !r.skip(everyKey) {
+		if !r.skip(everyKey) {
 			v.Key = r.key()
 		}
 		r.word("at")
 		v.At = r.time()
-		s = v
+		return v
 	case "admit", "eject":
 		r.word("1", "in")
 		m := Membership{Constellation: r.next(), Admit: verb == "admit"}
@@ -50,7 +64,7 @@ func Parse(network keys.Network, line string) (Statement, error) {
 		m.Satellite = r.key()
 		r.word("at")
 		m.At = r.time()
-		s = m
+		return m
 	case "grant":
 		r.word("1", "in")
 		g := Grant{Constellation: r.next()}
@@ -63,20 +77,10 @@ func Parse(network keys.Network, line string) (Statement, error) {
 		g.Object = Object(r.next())
 		r.word("at")
 		g.At = r.time()
-		s = g
-	default:
-		return nil, wrong("this is not a statement", `its line would begin with "decenter" and one of delegate, revoke, admit, eject and grant`)
+		return g
 	}
-	if r.err == nil && len(r.words) > 0 {
-		r.fail(fmt.Sprintf("%q stands after its end", r.words[0]))
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	r.fail(`its line would begin with "decenter" and one of delegate, revoke, admit, eject and grant`)
+	return nil
 }
 
 // reader takes a line's words one after the other; after the first that is wrong it gives zero values.

@@ -7,16 +7,16 @@ import (
 	"decenter/keys/statement"
 )
 
-// explain says in words what a statement does, for whoever is about to sign it.
+// explain says in words what a statement does, for whoever is about to sign it: "it" is the account that signs.
 func explain(s statement.Statement) string {
 	switch v := s.(type) {
 	case statement.Delegation:
-		return fmt.Sprintf("lets key %s act for %s until %s: %s", v.Key, v.Account, clock(v.Until), scopeInWords(v.Scope))
+		return fmt.Sprintf("lets key %s act for it until %s, %s", v.Key, clock(v.Until), scopeInWords(v.Scope))
 	case statement.Revocation:
 		if v.Key == (keys.Fingerprint{}) {
-			return fmt.Sprintf("ends every login and every delegation of %s made until %s", v.Account, clock(v.At))
+			return fmt.Sprintf("ends all its logins and delegations made until %s", clock(v.At))
 		}
-		return fmt.Sprintf("ends every login with key %s, and what is delegated to it, of %s made until %s", v.Key, v.Account, clock(v.At))
+		return fmt.Sprintf("ends its logins with key %s and its delegations to that key, made until %s", v.Key, clock(v.At))
 	case statement.Membership:
 		if v.Admit {
 			return fmt.Sprintf("admits satellite %s to constellation %s", v.Satellite, v.Constellation)

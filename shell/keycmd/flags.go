@@ -34,7 +34,7 @@ func newFlags(env Env, name string) *flags {
 func (f *flags) withKey()  { f.StringVar(&f.key, "key", "", "key `FILE`") }
 func (f *flags) withJSON() { f.BoolVar(&f.json, "json", false, "one JSON object on stdout") }
 func (f *flags) withNetwork() {
-	f.StringVar(&f.network, "network", "mainnet", "mainnet, testnet or regtest")
+	f.StringVar(&f.network, "network", "mainnet", "`NAME`: mainnet, testnet or regtest")
 }
 
 // withSigner takes who signs a statement: a key file, or the holder of a wallet.

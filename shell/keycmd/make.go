@@ -165,12 +165,16 @@ func tellMade(env Env, key keyfile.Key, view keyView, known bool) {
 func numbered(p words.Phrase) string {
 	var b strings.Builder
 	for i, word := range strings.Fields(p.Words()) {
-		fmt.Fprintf(&b, "  %2d %-9s", i+1, word)
-		if i%4 == 3 {
+		switch {
+		case i == 0:
+		case i%4 == 0:
 			b.WriteByte('\n')
+		default:
+			b.WriteByte(' ')
 		}
+		fmt.Fprintf(&b, "  %2d %-8s", i+1, word) // no word is longer
 	}
-	return b.String()
+	return b.String() + "\n"
 }
 
 // wordsView is what --json tells of words.

@@ -102,14 +102,14 @@ func TestAStatementIsExplainedAndSigned(t *testing.T) {
 	other := mustAddress(t, newPerson(t).gets("", "new"))
 	key := keys.Fingerprint{7}
 	for told, s := range map[string]statement.Statement{
-		"admits satellite " + key.String() + " to constellation home":                  statement.Membership{Account: account, Constellation: "home", Satellite: key, Admit: true, At: at},
-		"ejects satellite " + key.String() + " from constellation home":                statement.Membership{Account: account, Constellation: "home", Satellite: key, At: at},
-		"makes " + other.String() + " operator of everything in constellation home":    statement.Grant{Account: account, Constellation: "home", Role: statement.Operator, To: other, Object: statement.ObjectAll, At: at},
-		"takes back the role that " + other.String() + " has with all that the signer": statement.Grant{Account: account, Constellation: "home", Role: statement.None, To: other, Object: statement.ObjectArray, At: at},
-		"ends every login and every delegation of " + account.String():                 statement.Revocation{Account: account, At: at},
-		"ends every login with key " + key.String():                                    statement.Revocation{Account: account, Key: key, At: at},
-		"lets key " + key.String() + " act for " + account.String():                    statement.Delegation{Account: account, Key: key, Scope: statement.All, From: at, Until: at.Add(time.Hour)},
-		"to look, and change nothing":                                                  statement.Delegation{Account: account, Key: key, Scope: statement.Read, From: at, Until: at.Add(time.Hour)},
+		"admits satellite " + key.String() + " to constellation home":                           statement.Membership{Account: account, Constellation: "home", Satellite: key, Admit: true, At: at},
+		"ejects satellite " + key.String() + " from constellation home":                         statement.Membership{Account: account, Constellation: "home", Satellite: key, At: at},
+		"makes " + other.String() + " operator of everything in constellation home":             statement.Grant{Account: account, Constellation: "home", Role: statement.Operator, To: other, Object: statement.ObjectAll, At: at},
+		"takes back the role that " + other.String() + " has with all that the signer":          statement.Grant{Account: account, Constellation: "home", Role: statement.None, To: other, Object: statement.ObjectArray, At: at},
+		"as " + account.String() + ", this ends all its logins and delegations":                 statement.Revocation{Account: account, At: at},
+		"ends its logins with key " + key.String() + " and its delegations":                     statement.Revocation{Account: account, Key: key, At: at},
+		"lets key " + key.String() + " act for it until 2026-01-02T16:03:00Z, to do everything": statement.Delegation{Account: account, Key: key, Scope: statement.All, From: at, Until: at.Add(time.Hour)},
+		"to look, and change nothing":                                                           statement.Delegation{Account: account, Key: key, Scope: statement.Read, From: at, Until: at.Add(time.Hour)},
 	} {
 		line := mustLine(t, s)
 		out, errOut, code := p.types("", "sign", "--statement", line)

@@ -3,6 +3,7 @@ package keycmd
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,7 +54,7 @@ func TestNewWordsAreShownOnceAndThenSealed(t *testing.T) {
 		t.Errorf("the path is not shown: %q", screen)
 	}
 	for _, w := range words {
-		if !strings.Contains(screen, " "+w+" ") {
+		if !slices.Contains(strings.Fields(screen), w) {
 			t.Errorf("the screen does not show %q", w)
 		}
 	}

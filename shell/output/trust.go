@@ -20,7 +20,7 @@ func (p Printer) Trust(r api.TrustReply) error {
 	if p.JSON {
 		return objects(p.W, []api.TrustReply{r})
 	}
-	owners := "none: only root on a satellite's own socket may do everything"
+	owners := "none but root on a satellite itself"
 	if len(r.Owners) > 0 {
 		owners = Clean(strings.Join(r.Owners, ", "))
 	}

@@ -20,7 +20,7 @@ func TestTrustAndAuditOnANarrowScreen(t *testing.T) {
 	trust := api.TrustReply{Constellation: "home", Statements: []api.Statement{{Kind: api.StatementAdmit, Account: account, Key: key, Time: at}}}
 	for width, want := range map[int][]string{
 		80: {"01-02 03:04:05  deny     read ×12  web-1", "bc1qw50…f3t4", "the scope is read", "admit  SHA256:1xW0OZ…Ckzg  bc1qw508d…f3t4  2026-01-02"},
-		0:  {"2026-01-02 03:04:05  s1", account, "ssh", "the scope is read�[2J", key, "2026-01-02 03:04:05\n", "none: only root"},
+		0:  {"2026-01-02 03:04:05  s1", account, "ssh", "the scope is read�[2J", key, "2026-01-02 03:04:05\n", "none but root"},
 	} {
 		var b bytes.Buffer
 		p := Printer{W: &b, Width: width}

@@ -109,6 +109,8 @@ const (
 	maxSkew = 30 * time.Second
 	// maxSources bounds the tables of sources' rates.
 	maxSources = 4096
+	// maxKnown bounds the sources that are remembered for a login.
+	maxKnown = 1024
 	// deniedRate and deniedBurst are how many denials per second and at once of one source are told to Decided.
 	deniedRate, deniedBurst = 1, 20
 	// judgePause is the least time between two judgements of all connections, judgeAtOnce how many are judged at once.

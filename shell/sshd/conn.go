@@ -10,11 +10,12 @@ import (
 // guardedConn is a connection whose deadlines are ours alone: one for each step of the login, then one for each write.
 type guardedConn struct {
 	net.Conn
-	gate *gate
-	from netip.Prefix
-	seq  uint64   // counts connections
-	came progress // guarded by gate.mu
-	said bool     // something was read; of the one goroutine that reads
+	gate  *gate
+	from  netip.Prefix
+	known bool     // somebody logged in from there before
+	seq   uint64   // counts connections
+	came  progress // guarded by gate.mu
+	said  bool     // something was read; of the one goroutine that reads
 
 	mu      sync.Mutex
 	shaking bool // the login is not over

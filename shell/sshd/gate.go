@@ -24,7 +24,8 @@ const fairShare = 8
 //
 //  1. one of its own source, if that has FromOneSource of them;
 //  2. one of the source that is furthest over its fair share;
-//  3. the one that came least far, and of those the oldest.
+//  3. one of a source from which nobody logged in of late;
+//  4. the one that came least far, and of those the oldest.
 //
 // So who holds many handshakes open loses them, from however many sources, and who goes on with the protocol
 // as clients do is through before it is the oldest.
@@ -38,6 +39,7 @@ type gate struct {
 	shaking     map[*guardedConn]struct{}
 	bySource    map[netip.Prefix]int // shaking ones; no zero entries
 	connections map[*guardedConn]struct{}
+	known       map[netip.Prefix]uint64 // where people logged in from, and the seq of the time; at most maxKnown
 	closed      bool
 }
 
@@ -45,6 +47,7 @@ func newGate(l Limits, hold bool) *gate {
 	return &gate{
 		limits: l, hold: hold, rates: newMeter(l.Rate, l.Burst, maxSources),
 		shaking: make(map[*guardedConn]struct{}), bySource: make(map[netip.Prefix]int), connections: make(map[*guardedConn]struct{}),
+		known: make(map[netip.Prefix]uint64),
 	}
 }
 
@@ -87,7 +90,8 @@ func (g *gate) enter(conn net.Conn, from netip.Prefix) (c, evicted *guardedConn,
 		delete(g.connections, evicted)
 	}
 	g.seq++
-	c = &guardedConn{Conn: conn, gate: g, from: from, seq: g.seq, shaking: true}
+	_, known := g.known[from]
+	c = &guardedConn{Conn: conn, gate: g, from: from, known: known, seq: g.seq, shaking: true}
 	g.shaking[c] = struct{}{}
 	g.bySource[from]++
 	g.connections[c] = struct{}{}
@@ -113,6 +117,9 @@ func (g *gate) before(a, b *guardedConn) bool {
 	if over, other := max(fairShare, g.bySource[a.from]), max(fairShare, g.bySource[b.from]); over != other {
 		return over > other
 	}
+	if a.known != b.known {
+		return b.known
+	}
 	if a.came != b.came {
 		return a.came < b.came
 	}
@@ -128,6 +135,22 @@ func (g *gate) drop(c *guardedConn) {
 	if g.bySource[c.from]--; g.bySource[c.from] <= 0 {
 		delete(g.bySource, c.from)
 	}
+}
+
+// remember notes that somebody logged in from a source.
+func (g *gate) remember(from netip.Prefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, found := g.known[from]; !found && len(g.known) >= maxKnown {
+		oldest := from
+		for p, at := range g.known {
+			if oldest == from || at < g.known[oldest] {
+				oldest = p
+			}
+		}
+		delete(g.known, oldest)
+	}
+	g.known[from] = g.seq
 }
 
 // shut closes all connections and admits no more.

@@ -33,6 +33,7 @@ func TestWhoMakesRoomForANewcomer(t *testing.T) {
 	for name, c := range map[string]struct {
 		sources []int    // how many of each
 		keyed   []string // which of them exchanged keys
+		known   string   // from where somebody logged in before
 		comes   string
 		goes    string // source/which
 	}{
@@ -40,10 +41,15 @@ func TestWhoMakesRoomForANewcomer(t *testing.T) {
 		"one over its share, whatever it did":     {sources: []int{1, 10, 8, 1}, keyed: []string{"1/0", "1/1", "1/2"}, comes: "10.9.9.9", goes: "1/3"},
 		"the one furthest over":                   {sources: []int{9, 11}, comes: "10.9.9.9", goes: "1/0"},
 		"within a share all count the same":       {sources: []int{1, 3, 8, 8}, comes: "10.9.9.9", goes: "0/0"},
+		"not one of a source that is known":       {sources: []int{5, 5, 5, 5}, keyed: []string{"1/0"}, known: "10.0.0.0", comes: "10.9.9.9", goes: "1/1"},
+		"a known one over its share all the same": {sources: []int{11, 9}, known: "10.0.0.0", comes: "10.9.9.9", goes: "0/0"},
 		"its own source's, at its bound":          {sources: []int{2, 15}, keyed: []string{"1/0"}, comes: "10.0.0.1", goes: "1/1"},
 		"nobody where there is room":              {sources: []int{2, 14}, comes: "10.0.0.1", goes: ""},
 	} {
 		g := newGate(limits, false)
+		if c.known != "" {
+			g.remember(source(from("%s", c.known).from))
+		}
 		ends, conns := map[string]*end{}, map[string]*guardedConn{}
 		for source, n := range c.sources {
 			for i := range n {
@@ -76,6 +82,24 @@ func TestWhoMakesRoomForANewcomer(t *testing.T) {
 		if len(g.shaking) != 1 || len(g.connections) != 1 || len(g.bySource) != 1 {
 			t.Errorf("%s: after all ended: %d handshakes, %d connections, %d sources", name, len(g.shaking), len(g.connections), len(g.bySource))
 		}
+	}
+}
+
+// The sources that are known are bounded; the one that was not seen for longest is forgotten.
+func TestTheKnownSourcesAreBounded(t *testing.T) {
+	g := newGate(DefaultLimits(), false)
+	at := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 32)
+	}
+	for i := range maxKnown + 1 {
+		g.seq++
+		g.remember(at(i))
+		g.remember(at(0))
+	}
+	_, first := g.known[at(0)]
+	_, second := g.known[at(1)]
+	if len(g.known) != maxKnown || !first || second {
+		t.Errorf("%d sources are known, the first: %v, the second: %v", len(g.known), first, second)
 	}
 }
 

@@ -83,6 +83,7 @@ func (g *guest) end(why string) bool {
 func (s *Server) welcome(l *login) {
 	l.conn.authenticated()
 	s.gate.rates.give(s.cfg.Now(), l.conn.from)
+	s.gate.remember(l.conn.from)
 	is, err := recordOf(l.granted, s.cfg.Network)
 	if err != nil {
 		return // no session will begin either

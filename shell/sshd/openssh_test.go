@@ -25,15 +25,16 @@ import (
 
 // user is a person with OpenSSH, a key file and the askpass program that `decenter key askpass` wrote.
 type user struct {
-	t       *testing.T
+	t       testing.TB
 	home    string
 	account string
+	secret  keyfile.Key
 	askpass string
 	world   *world
 	vars    []string // more of the environment
 }
 
-func tool(t *testing.T, name string) string {
+func tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -42,13 +43,14 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-func newUser(t *testing.T, w *world) *user {
+func newUser(t testing.TB, w *world) *user {
 	t.Helper()
 	u := &user{t: t, home: t.TempDir(), world: w}
 	h := newHolder(t, keys.P2WPKH)
 	u.account = h.account.String()
 	w.allow(h.account)
-	u.write(".config/decenter/key", keyfile.Key{Account: h.account, Secret: h.secret}.Append(nil))
+	u.secret = keyfile.Key{Account: h.account, Secret: h.secret}
+	u.write(".config/decenter/key", u.secret.Append(nil))
 	u.newSSHKey("id_ed25519")
 	host, port, err := net.SplitHostPort(w.addr)
 	if err != nil {
@@ -268,7 +270,7 @@ func TestOpenSSHWithAnothersKeyIsRefused(t *testing.T) {
 
 // seat is a place at a terminal where ssh runs.
 type seat struct {
-	t   *testing.T
+	t   testing.TB
 	tty *os.File
 	cmd *exec.Cmd
 	got bytes.Buffer

@@ -44,7 +44,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:         cfg,
 		fingerprint: fingerprint(cfg.HostKey.PublicKey()),
-		pending:     newPending(cfg.Limits.Handshakes, cfg.Limits.Challenge, cfg.Dice),
+		pending:     newPending(2*cfg.Limits.Handshakes, cfg.Limits.Challenge, cfg.Dice),
 		gate:        newGate(cfg.Limits, !cfg.flaws.wants(checkEviction)),
 		host:        &hostCertificate{key: cfg.HostKey, dice: cfg.Dice, log: cfg.Log, admission: cfg.Admission},
 		denials:     newMeter(deniedRate, deniedBurst, maxSources),
