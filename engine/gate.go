@@ -17,6 +17,7 @@ type who struct {
 	account string // a Bitcoin address; api.AccountLocal for a root without one
 	key     string // the SSH key that logged in
 	via     string
+	from    string // the satellite that brought the request; empty: none
 	scope   api.Scope
 	until   time.Time // zero: no end
 	policy  authz.Policy
@@ -27,6 +28,9 @@ type who struct {
 func (e *Engine) judge(ctx context.Context, c api.Caller, at keys.Fingerprint) (who, error) {
 	view, now := e.cfg.Trust.Statements.View(), e.cfg.Now()
 	w := who{via: c.Via, policy: view}
+	if at != e.id {
+		w.from = e.nameOf(at)
+	}
 	if c.Via == viaSocket && at == e.id {
 		w.root, w.account, w.scope = true, api.AccountLocal, api.ScopeAll
 		if d, _, ok := view.Local(now); ok {
@@ -36,7 +40,8 @@ func (e *Engine) judge(ctx context.Context, c api.Caller, at keys.Fingerprint) (
 	}
 	session, err := e.cfg.Trust.Judge.Check(c.Proof, at, view, now)
 	if err != nil {
-		return who{account: c.Account, key: c.Proof.Key, via: c.Via, policy: view}, err
+		w.account, w.key = c.Account, c.Proof.Key
+		return w, err
 	}
 	w.account, w.key, w.scope, w.until = session.Account.String(), c.Proof.Key, session.Scope, session.Until
 	if e.cfg.Trust.Directory != nil {
@@ -47,6 +52,17 @@ func (e *Engine) judge(ctx context.Context, c api.Caller, at keys.Fingerprint) (
 		w.policy = inDirectory{view, w.account, role}
 	}
 	return w, nil
+}
+
+// nameOf is a satellite's name, where it is known.
+func (e *Engine) nameOf(id keys.Fingerprint) string {
+	text := id.String()
+	for _, m := range e.cfg.Radar.Members() {
+		if m.ID == text {
+			return m.Name
+		}
+	}
+	return text
 }
 
 // inDirectory is the policy for one account to which the directory gives a role with all.
@@ -65,7 +81,7 @@ func (p inDirectory) Owner(account string) bool {
 }
 
 func (p inDirectory) Tenant(account string) bool {
-	return account == p.account && p.role == api.RoleTenant || p.Policy.Tenant(account)
+	return account == p.account && (p.role == api.RoleTenant || authz.AtLeast(p.role, api.RoleOperator)) || p.Policy.Tenant(account)
 }
 
 func (p inDirectory) Role(account string, o authz.Object) api.Role {
@@ -89,18 +105,22 @@ func (w who) sees(o authz.Object) bool { return w.may(authz.Read, o).Allow }
 func (l local) enter(ctx context.Context, a authz.Action, o authz.Object, what string) (who, error) {
 	w, err := l.e.judge(ctx, l.caller, l.at)
 	if err != nil {
-		l.e.record(w, a, what, authz.Verdict{Reason: err.Error()})
+		_ = l.e.record(w, a, what, authz.Verdict{Reason: err.Error()})
 		return who{}, refused(err)
 	}
 	return w, l.e.decide(w, a, o, what)
 }
 
-// decide is the second half of enter, for who was judged already.
+// decide is the second half of enter, for who was judged already. What cannot be written down is not done, but for root,
+// who has to be able to mend that.
 func (e *Engine) decide(w who, a authz.Action, o authz.Object, what string) error {
 	v := w.may(a, o)
-	e.record(w, a, what, v)
-	if v.Allow {
+	err := e.record(w, a, what, v)
+	if v.Allow && (err == nil || w.root) {
 		return nil
+	}
+	if v.Allow {
+		return &api.Error{Code: api.CodeUnavailable, Message: "the decision could not be written down on " + e.cfg.Name + ", so nothing was done", Hint: err.Error()}
 	}
 	return &api.Error{Code: api.CodeDenied, Message: fmt.Sprintf("%s may not %s %s on %s", w.account, a, orAll(what), e.cfg.Name), Hint: v.Reason}
 }
@@ -121,15 +141,17 @@ func refused(err error) error {
 	return &api.Error{Code: api.CodeDenied, Message: err.Error()}
 }
 
-// record writes a decision down. A log that cannot be written stops nobody from working, and says so.
-func (e *Engine) record(w who, a authz.Action, what string, v authz.Verdict) {
-	entry := api.AuditEntry{Account: w.account, Key: w.key, Via: w.via, Action: string(a), Object: what, Verdict: api.VerdictDeny, Reason: v.Reason}
+// record writes a decision down.
+func (e *Engine) record(w who, a authz.Action, what string, v authz.Verdict) error {
+	entry := api.AuditEntry{Account: w.account, Key: w.key, Via: w.via, From: w.from, Action: string(a), Object: what, Verdict: api.VerdictDeny, Reason: v.Reason}
 	if v.Allow {
 		entry.Verdict = api.VerdictAllow
 	}
-	if _, err := e.cfg.Trust.Audit.Append(entry); err != nil {
+	_, err := e.cfg.Trust.Audit.Append(entry)
+	if err != nil {
 		e.cfg.Log.Error("a decision was not written down", "account", w.account, "action", string(a), "object", what, "verdict", string(entry.Verdict), "err", err)
 	}
+	return err
 }
 
 // look is enter for questions whose answer holds what the caller may see and nothing else: a known account will do.
@@ -141,7 +163,7 @@ func (l local) look(ctx context.Context, what string) (who, error) {
 	} else {
 		v.Reason = err.Error()
 	}
-	l.e.record(w, authz.Read, what, v)
+	_ = l.e.record(w, authz.Read, what, v) // reads go on without
 	switch {
 	case err != nil:
 		return who{}, refused(err)
@@ -165,7 +187,7 @@ func (e *Engine) Login(ctx context.Context, p api.Proof) (account string, scope 
 
 // LoggedIn writes down how a login ended.
 func (e *Engine) LoggedIn(account, key string, verdict api.Verdict, reason string) {
-	e.record(who{account: account, key: key, via: viaSSH}, authz.Login, "", authz.Verdict{Allow: verdict == api.VerdictAllow, Reason: reason})
+	_ = e.record(who{account: account, key: key, via: viaSSH}, authz.Login, "", authz.Verdict{Allow: verdict == api.VerdictAllow, Reason: reason})
 }
 
 // How callers come, as in api.Caller.

@@ -165,7 +165,7 @@ func (l local) find(ctx context.Context, w who, ref string) (virt.Guest, error) 
 func (l local) enterVM(ctx context.Context, a authz.Action, ref, what string) (who, virt.Guest, authz.Object, error) {
 	w, err := l.e.judge(ctx, l.caller, l.at)
 	if err != nil {
-		l.e.record(w, a, ref, authz.Verdict{Reason: err.Error()})
+		_ = l.e.record(w, a, ref, authz.Verdict{Reason: err.Error()})
 		return who{}, virt.Guest{}, authz.Object{}, refused(err)
 	}
 	g, err := l.find(ctx, w, ref)

@@ -10,6 +10,7 @@ import (
 
 	"decenter/engine/api"
 	"decenter/engine/authz"
+	"decenter/engine/trust"
 	"decenter/keys"
 	"decenter/keys/statement"
 )
@@ -81,12 +82,18 @@ func typedError(err error) error {
 
 // Declare is of api.Service.
 func (l local) Declare(ctx context.Context, s api.Signed) (api.Statement, error) {
-	if _, err := l.enter(ctx, authz.Declare, authz.Object{}, clip(s.Line)); err != nil {
+	what := clip(s.Line)
+	if said, err := statement.Parse(l.e.cfg.Trust.Network, s.Line); err == nil {
+		words := trust.Words(said, statement.Signed(s))
+		what = string(words.Kind) + " " + words.About() + ", signed by " + words.Account
+	}
+	w, err := l.enter(ctx, authz.Declare, authz.Object{}, what)
+	if err != nil {
 		return api.Statement{}, err
 	}
 	held, _, err := l.e.cfg.Trust.Statements.Declare(statement.Signed(s))
-	if err != nil {
-		return api.Statement{}, err
+	if err != nil { // whoever brought it, it is the signer who had no right to it
+		return api.Statement{}, errors.Join(err, l.e.record(w, authz.Declare, what, authz.Verdict{Reason: err.Error()}))
 	}
 	for _, known := range l.e.cfg.Trust.Statements.View().Statements() {
 		if known.Signed.Line == s.Line {

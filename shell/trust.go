@@ -38,7 +38,7 @@ func (r *Runner) sign(ctx context.Context, p output.Printer, c grammar.Command) 
 		if err := p.Proposal(proposal); err != nil {
 			return err
 		}
-		r.say(fmt.Sprintf("to be signed by %s; then, within ten minutes: declare \"LINE\" SIGNATURE\n", output.Clean(proposal.Account)))
+		r.say(fmt.Sprintf("to be signed by %s; then: declare \"LINE\" SIGNATURE\n", output.Clean(proposal.Account)))
 		return errRunning
 	}
 	signature, err := r.askSignature(ctx, proposal)
@@ -115,7 +115,7 @@ func (r *Runner) askSignature(ctx context.Context, p api.Proposal) (string, erro
 	r.say("\n" + output.Clean(p.Line) + "\n\n")
 	for try := range signTries {
 		if try == 0 {
-			r.say(fmt.Sprintf("Sign the line above as %s and paste the signature, within ten minutes: ", output.Clean(p.Account)))
+			r.say(fmt.Sprintf("Sign the line above as %s and paste the signature: ", output.Clean(p.Account)))
 		} else {
 			r.say("The signature once more, or an empty line to leave it: ")
 		}

@@ -81,7 +81,7 @@ type ProposeRequest struct {
 	Account string        `json:"account,omitempty"` // who will sign; empty: the caller
 }
 
-// Proposal is a line that waits for its account's signature. It can be declared within ten minutes.
+// Proposal is a line that waits for its account's signature.
 type Proposal struct {
 	Line    string `json:"line"`
 	Account string `json:"account"` // whose signature it needs
@@ -106,8 +106,9 @@ type AuditEntry struct {
 	Time      time.Time `json:"time"`
 	Account   string    `json:"account"` // who asked
 	Key       string    `json:"key,omitempty"`
-	Via       string    `json:"via"`    // socket, ssh or peer, as in Caller
-	Action    string    `json:"action"` // what was asked for: login, read, create, …
+	Via       string    `json:"via"`            // socket, ssh or peer, as in Caller
+	From      string    `json:"from,omitempty"` // with peer: the satellite that brought the request, by name where it is known
+	Action    string    `json:"action"`         // what was asked for: login, read, create, …
 	Object    string    `json:"object,omitempty"`
 	Verdict   Verdict   `json:"verdict"`
 	Reason    string    `json:"reason"`

@@ -16,18 +16,14 @@ type need struct {
 // needs gives an action's line.
 func needs(a Action) (n need, known bool) {
 	switch a {
-	case Login, Audit:
+	case Login, Audit, Propose, Declare:
 		return need{api.ScopeRead, api.RoleNone}, true
 	case Read, Trust:
 		return need{api.ScopeRead, api.RoleReader}, true
 	case Create, Control, Console, Cancel:
 		return need{api.ScopeOperate, api.RoleOperator}, true
-	case Propose:
-		return need{api.ScopeOperate, api.RoleNone}, true
 	case Delete:
 		return need{api.ScopeAll, api.RoleOwner}, true
-	case Declare:
-		return need{api.ScopeAll, api.RoleNone}, true
 	}
 	return need{}, false
 }

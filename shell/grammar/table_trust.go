@@ -4,7 +4,7 @@ import "decenter/engine/api"
 
 // What is the same about statements that an account signs.
 const signing = "The line to be signed is shown; you sign it with your wallet, as it is, and paste the signature. " +
-	"Where nobody can be asked, the line is printed and the exit code is 8: declare takes it in, with its signature, within ten minutes."
+	"Where nobody can be asked, the line is printed and the exit code is 8: declare takes it in, with its signature."
 
 var asKey = Key{Name: KeyAs, Type: TypeAccount, Meaning: "the account that signs; yours if not given"}
 
