@@ -14,6 +14,8 @@ const (
 	talksAtOnce = 64   // exchanges under way that this satellite began with members
 	maxTurns    = 4096 // satellites that are kept in mind
 	maxNews     = 64   // statements that wait for one satellite; more are found by the digests
+	tries       = 3
+	retryAfter  = 300 * time.Millisecond // then twice that
 )
 
 // talk keeps the exchanges with members going: one at a time with each, and none waits for another's.
@@ -75,9 +77,10 @@ func (t *talk) wake(ctx context.Context, m radar.Member, news []statement.Signed
 	t.wg.Go(func() { t.run(ctx, id, u) })
 }
 
-// run does the exchanges with one satellite until none is wanted any more.
+// run does the exchanges with one satellite until none is wanted any more. One that fails is tried again, a few times:
+// after that the regular comparison of digests makes up for it.
 func (t *talk) run(ctx context.Context, id keys.Fingerprint, u *turn) {
-	for {
+	for failed := 0; ; {
 		t.mu.Lock()
 		news, member := u.news, u.member
 		u.news = nil
@@ -94,9 +97,22 @@ func (t *talk) run(ctx context.Context, id keys.Fingerprint, u *turn) {
 			t.a.cfg.Log.Debug("exchange", "satellite", member.Name, "id", member.ID, "err", err)
 		}
 		t.a.settle()
+		if err == nil {
+			failed = 0
+		} else if failed++; failed < tries && ctx.Err() == nil {
+			select {
+			case <-time.After(time.Duration(failed) * retryAfter):
+			case <-ctx.Done():
+			}
+		}
 		t.mu.Lock()
 		if err == nil {
 			u.last = t.a.cfg.Now()
+		} else if failed < tries {
+			u.again = true
+			if len(u.news)+len(news) <= maxNews {
+				u.news = append(news, u.news...)
+			}
 		}
 		if !u.again || ctx.Err() != nil {
 			u.busy = false
