@@ -40,7 +40,7 @@ func TestAdmitShowsTheLineAndTakesTheSignature(t *testing.T) {
 			signs(c, "H9L5yLFj")
 			p := newPerson()
 			code := run(ctx, func() int { return Run(ctx, c.As(apitest.Owner, "s1"), "admit "+key, p.streams, Options{}) })
-			p.await(t, "and paste the signature, within")
+			p.await(t, "and paste the signature: ")
 			line := "decenter admit 1 in home as " + apitest.Owner + " satellite " + key + " at 2026-01-02T03:04:05Z"
 			if !strings.Contains(p.String(), "\n"+line+"\n") {
 				t.Errorf("the line is not alone on its own: %q", p.String())

@@ -110,9 +110,6 @@ func (m *Model) signLines(w, h int) []string {
 		rows, rest = append(rows, t.name.Render(rest[:n])), rest[n:]
 	}
 	facts := fmt.Sprintf("%d characters in one line; Ctrl-Y copies it whole", len(line))
-	if w >= 80 {
-		facts += "; good for ten minutes"
-	}
 	tail := []string{t.dim.Render(cut(facts, w))}
 	switch {
 	case m.act.busy:

@@ -5,7 +5,7 @@ import "time"
 // Scope is how much a login or a delegation may do, whatever its account's roles allow: the lesser of both holds.
 type Scope string
 
-// The scopes, from the least to the most. operate is all but what cannot be undone and what changes trust.
+// The scopes, from the least to the most. operate is all but what cannot be undone.
 const (
 	ScopeRead    Scope = "read"
 	ScopeOperate Scope = "operate"

@@ -125,9 +125,9 @@ func within(who string, scope api.Scope, a Action, o Object) bool {
 	case api.ScopeAll:
 		return true
 	case api.ScopeOperate:
-		return a != Delete && a != Declare // what cannot be undone, and what changes trust
+		return a != Delete // what cannot be undone
 	case api.ScopeRead:
-		return one(a, Login, Read, Trust) || a == Audit && o.Owner == who
+		return one(a, Login, Read, Trust, Propose, Declare) || a == Audit && o.Owner == who
 	}
 	return false
 }

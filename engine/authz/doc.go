@@ -29,11 +29,11 @@
 //	control   operate  operator       start, stop, pause, resume, reset
 //	console   operate  operator       reading a console shows secrets, so readers have none
 //	cancel    operate  operator       of a job: as on its VM
-//	propose   operate  -
+//	propose   read     -              a line does nothing until it is signed
+//	declare   read     -              the statement proves itself, whoever brings it: a key can be revoked by any login
 //	delete    all      owner          it cannot be undone
-//	declare   all      -              it changes trust
 //
-// Scope operate is thus all but what cannot be undone and what changes trust. A VM whose owner is "local" or unknown
+// Scope operate is thus all but what cannot be undone. A VM whose owner is "local" or unknown
 // belongs to root and the owners of the constellation alone; roles on all, or on that VM, reach it like any other. Reader,
 // operator and owner on a VM need no tenancy: such an account logs in and sees that VM alone.
 package authz

@@ -46,7 +46,7 @@ type Config struct {
 // SSH is the login server.
 type SSH struct {
 	Listen []string `toml:"listen" comment:"Addresses with port; empty: no login by ssh."`
-	Pasted string   `toml:"pasted" comment:"What a login by a pasted signature alone, without an SSH key, may do: no, read or all. It could be relayed by a false satellite."`
+	Pasted string   `toml:"pasted" comment:"What a login by a pasted signature alone, without an SSH key, may do: no or read. It could be relayed by a false satellite."`
 }
 
 // Peer is what satellites say to each other.
@@ -212,8 +212,8 @@ func (c Config) Check() error {
 	}
 	c.Trust.check(bad)
 	c.Directory.check(bad)
-	if !slices.Contains([]string{"no", "read", "all"}, c.SSH.Pasted) {
-		bad("ssh.pasted = %q: use no, read or all", c.SSH.Pasted)
+	if !slices.Contains([]string{"no", "read"}, c.SSH.Pasted) {
+		bad("ssh.pasted = %q: use no or read", c.SSH.Pasted)
 	}
 	if !slices.Contains([]string{"auto", "kvm", "tcg"}, c.Virt.Accel) {
 		bad("virt.accel = %q: use auto, kvm or tcg", c.Virt.Accel)

@@ -51,7 +51,7 @@ func TestErrorsNameTheLineAndWhatIsRight(t *testing.T) {
 		{"[trust]\nowners = ['bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5']", "trust.owners"},
 		{"[trust]\nconstellation = 'A long name of ours'", "is not the name of a constellation"},
 		{"[trust]\nnetwork = 'simnet'", "use mainnet, testnet or regtest"},
-		{"[ssh]\npasted = 'yes'", "use no, read or all"},
+		{"[ssh]\npasted = 'yes'", "use no or read"},
 		{"[directory]\nurl = 'ldap://dc1'\nbase='dc=x'\n[directory.groups]\n'cn=a' = 'owner'", "in the clear"},
 		{"[directory]\nurl = 'ldaps://dc1'", "directory.base is empty"},
 		{"[directory.groups]\n'cn=a' = 'king'", "is no role"},

@@ -102,7 +102,13 @@ func (j *Judge) Check(p api.Proof, at keys.Fingerprint, r Revocations, now time.
 	if err != nil {
 		return Session{}, err
 	}
-	if v, ended := r.Revoked(s.Account, s.Key, s.Began); ended && j.checks(checkRevoked) {
+	// A login is dated by the satellite's clock and a revocation by its signer's: one made a moment before must not survive it
+	// because the satellite's clock is ahead. The price is that the first seconds after a revocation take no new login.
+	began := s.Began
+	if c.login != nil {
+		began = began.Add(-MaxSkew)
+	}
+	if v, ended := r.Revoked(s.Account, s.Key, began); ended && j.checks(checkRevoked) {
 		return Session{}, revoked(c, s, v)
 	}
 	return s, nil

@@ -36,7 +36,7 @@ func scopeInWords(s statement.Scope) string {
 	case statement.Read:
 		return "to look, and change nothing"
 	case statement.Operate:
-		return "to do all but what cannot be undone and what changes trust"
+		return "to do all but what cannot be undone"
 	}
 	return "to do everything that the account may"
 }
