@@ -13,6 +13,7 @@ import (
 	"decenter/engine/api"
 	"decenter/engine/authz"
 	"decenter/engine/radar"
+	"decenter/keys"
 )
 
 // constellation is all satellites as one caller sees them.
@@ -334,6 +335,7 @@ func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, err
 			told[a.Member.ID] = a.Value.Satellites[0]
 		}
 	}
+	skews := c.e.cfg.Trust.Verifier.Skews()
 	reply := api.SatellitesReply{Satellites: []api.Satellite{}}
 	for _, m := range c.e.cfg.Radar.Members() {
 		s := satelliteOf(m)
@@ -341,6 +343,9 @@ func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, err
 			s = t
 		} else if s.State == api.SatelliteLive {
 			s.State = api.SatelliteSilent
+		}
+		if id, err := keys.ParseFingerprint(m.ID); err == nil {
+			s.ClockOff = int64(skews[id])
 		}
 		reply.Satellites = append(reply.Satellites, s)
 	}

@@ -20,6 +20,7 @@ import (
 	"decenter/engine"
 	"decenter/engine/admission"
 	"decenter/engine/config"
+	"decenter/engine/directory"
 	"decenter/engine/fabric"
 	"decenter/engine/identity"
 	"decenter/engine/jobs"
@@ -45,6 +46,7 @@ type satellite struct {
 	statements *trust.Store
 	trust      engine.Trust
 	exchange   *admission.Admission
+	directory  *directory.Gate            // nil: there is none
 	neighbours atomic.Pointer[neighbours] // what neighbour knows of its view
 	closers    []func() error             // in the order of opening
 }

@@ -11,6 +11,7 @@ import (
 	"decenter/engine/admission"
 	"decenter/engine/api"
 	"decenter/engine/audit"
+	"decenter/engine/directory"
 	"decenter/engine/identity"
 	"decenter/engine/keyring"
 	"decenter/engine/proof"
@@ -49,8 +50,14 @@ func (s *satellite) openTrust() error {
 	}
 	s.closers = append(s.closers, decisions.Close)
 	judge := proof.NewJudge(network)
+	if err := s.openDirectory(); err != nil {
+		return err
+	}
 	s.trust = engine.Trust{Constellation: s.cfg.Trust.Constellation, Network: network, Owners: s.cfg.Trust.Owners, Statements: s.statements,
 		Judge: judge, Verifier: proof.NewVerifier(signer.Self(), judge, time.Now()), Signer: signer, Audit: decisions}
+	if s.directory != nil { // a nil *Gate would be a gate
+		s.trust.Directory = s.directory
+	}
 	return nil
 }
 
@@ -75,6 +82,27 @@ func (s *satellite) openRadar() error {
 		Ring:     ring, RingPath: path, Port: s.cfg.Peer.Port + 1, Zone: s.cfg.Net.Host, Dice: rand.Reader, Now: time.Now, Log: s.log})
 	s.trust.Exchange = s.exchange
 	return err
+}
+
+// openDirectory makes the second gate, where the configuration has one. Nothing is asked yet.
+func (s *satellite) openDirectory() error {
+	c := s.cfg.Directory
+	if c.URL == "" {
+		return nil
+	}
+	groups := map[string]api.Role{}
+	for group, role := range c.Groups {
+		groups[group] = api.Role(role)
+	}
+	gate, err := directory.New(directory.Config{URL: c.URL, StartTLS: c.StartTLS, CAFile: c.CA, BindDN: c.BindDN, PasswordFile: c.Password,
+		Base: c.Base, AccountAttribute: c.Account, GroupAttribute: c.Member, Groups: groups, WhenDown: directory.WhenDown(c.WhenDown),
+		Now: time.Now, Log: s.log})
+	if err != nil {
+		return fmt.Errorf("directory: %w", err)
+	}
+	s.directory = gate
+	s.closers = append(s.closers, gate.Close)
+	return nil
 }
 
 // trustFile holds the statements, in the data folder.

@@ -95,6 +95,9 @@ type Satellite struct {
 	Load       float64        `json:"load"`        // run queue, one-minute mean
 	Accel      string         `json:"accel,omitempty"`
 	Uptime     int64          `json:"uptime,omitempty"` // seconds the engine runs
+	// ClockOff is the satellite's clock less the asked one's, in nanoseconds, as of its last request; 0: not known. Beyond 30 s
+	// either refuses the other's requests.
+	ClockOff int64 `json:"clock_off,omitempty"`
 }
 
 // JobState is how far a job is.

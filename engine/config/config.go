@@ -73,9 +73,9 @@ type Directory struct {
 	Password string            `toml:"password_file" comment:"File with the password of bind_dn."`
 	Base     string            `toml:"base" comment:"Where entries are searched."`
 	Account  string            `toml:"account" comment:"Attribute that holds a person's Bitcoin address."`
-	Member   string            `toml:"member" comment:"Attribute that names a person's groups."`
+	Member   string            `toml:"member" comment:"Attribute that names a person's groups, or a filter in parentheses for groups that name {dn} or {account}."`
 	Groups   map[string]string `toml:"groups" comment:"Role by group: 'cn=admins,dc=example,dc=org' = 'owner'. Roles are owner, operator, reader and tenant."`
-	WhenDown string            `toml:"when_down" comment:"While the directory does not answer: refuse, or cached (what it said in the last day holds)."`
+	WhenDown string            `toml:"when_down" comment:"While the directory does not answer: refuse, or cached (what it said in the last 12 hours holds)."`
 }
 
 // Metrics is the Prometheus endpoint.

@@ -85,10 +85,18 @@ func TestProofsThatAreNot(t *testing.T) {
 func TestOthersRevocationsAreNotOnesOwn(t *testing.T) {
 	s1 := newSatellite(1)
 	r := took{{Account: mallory.account, At: noon.Add(time.Hour)}, {Account: alice.account, Key: phone, At: noon.Add(time.Hour)},
-		{Account: alice.account, At: noon.Add(-time.Second)}}
+		{Account: alice.account, At: noon.Add(-MaxSkew - time.Second)}}
 	if _, err := s1.judge.Check(alice.login(s1.id, laptop, noon), s1.id, r, noon); err != nil {
 		t.Error(err)
 	}
+}
+
+// A satellite whose clock is ahead dates a login later than the revocation that its owner made after it.
+func TestAClockThatIsAheadSavesNoStolenKey(t *testing.T) {
+	s1 := newSatellite(1)
+	r := took{{Account: alice.account, At: noon.Add(-MaxSkew / 2)}}
+	_, err := s1.judge.Check(alice.login(s1.id, laptop, noon), s1.id, r, noon)
+	refusedBecause(t, err, api.CodeDenied)
 }
 
 func TestWhatIsNoProofAtAll(t *testing.T) {

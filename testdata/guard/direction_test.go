@@ -38,6 +38,8 @@ var soleImporters = map[string][]string{
 	"github.com/vishvananda/netlink":    {"net/link", "net/datapath", "engine/lab"},
 	"github.com/btcsuite":               {"keys"},
 	"filippo.io/age":                    {"keys"},
+	"github.com/tyler-smith/go-bip39":   {"keys/words"},
+	"github.com/go-ldap":                {"engine/directory"},
 	"github.com/alecthomas/participle":  {"shell/grammar"},
 	"charm.land/wish":                   {"shell/sshd"},
 	"charm.land/ssh":                    {"shell/sshd"},
@@ -59,7 +61,8 @@ var soleImporters = map[string][]string{
 // Cores: their own domain and the standard library, with the exceptions named.
 var cores = map[string][]string{
 	"engine/api":       nil,
-	"keys":             {"github.com/btcsuite", "filippo.io/age"},
+	"engine/authz":     nil,
+	"keys":             {"github.com/btcsuite", "filippo.io/age", "github.com/tyler-smith/go-bip39"},
 	"net/frame":        nil,
 	"net/tree":         nil,
 	"net/interstellar": nil,
