@@ -94,7 +94,7 @@ func New(cfg Config) (*Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Admission{cfg: cfg, self: self, ring: cfg.Ring, heard: map[[32]byte]bool{}, mismatch: map[keys.Fingerprint]time.Time{},
+	a := &Admission{cfg: cfg, self: self, ring: cfg.Ring, unsaved: true, heard: map[[32]byte]bool{}, mismatch: map[keys.Fingerprint]time.Time{},
 		minted: make(chan struct{}, 1), intro: introduced{at: map[netip.Addr]visit{}}}
 	a.guest = newGuests(cfg.Now)
 	a.talk = newTalk(a)

@@ -53,7 +53,7 @@
 //
 // Known keys, retired ids and known ejections only grow but for what is forgotten, merge by union, and are the whole
 // input of order; so satellites that have exchanged everything agree on the newest key. What is forgotten by one and
-// still known by another is remembered by its id (at most maxGone) and not taken again. The simulation in sim_test.go
+// still known by another is remembered by its id (at most MaxGone) and not taken again. The simulation in sim_test.go
 // shows it with partitions, losses, restarts, concurrent minting, ejections and clocks that are off.
 //
 // # What it does not do

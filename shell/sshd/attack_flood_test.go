@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// crowd holds handshakes open, and opens each anew, a second after it was sent away.
+// crowd holds handshakes open, and opens each anew, two seconds after it was sent away.
 type crowd struct {
 	open atomic.Int64
 	stop context.CancelFunc
@@ -35,7 +35,7 @@ func gather(addr string, n, sources int, say func(net.Conn)) *crowd {
 				}
 				select {
 				case <-ctx.Done():
-				case <-time.After(time.Second):
+				case <-time.After(2 * time.Second):
 				}
 			}
 		})
@@ -67,7 +67,7 @@ func greeting(conn net.Conn) {
 
 // flooding keeps a person out, whose own OpenSSH logs in while the crowd holds handshakes: that is what it would be to
 // work. The flaw is a server that turns newcomers away where it is full.
-func flooding(name string, n, sources, room int, say func(net.Conn)) attack {
+func flooding(name string, n, sources, room int, stage stage, say func(net.Conn)) attack {
 	return attack{
 		name: fmt.Sprintf("%d half-open handshakes from %d sources, %s, where %d have room", n, sources, name, room), judged: true,
 		set: func(_ *scene, c *Config) {
@@ -85,9 +85,11 @@ func flooding(name string, n, sources, room int, say func(net.Conn)) attack {
 			eventually(s.T, "the server is full", func() bool {
 				g.mu.Lock()
 				defer g.mu.Unlock()
-				return len(g.shaking) >= g.limits.Handshakes
+				return g.at[stage] >= g.limits.Handshakes
 			})
-			time.Sleep(1500 * time.Millisecond) // and all of them came back at least once
+			if !g.hold {
+				time.Sleep(2500 * time.Millisecond) // and all of them came back at least once
+			}
 			began := time.Now()
 			out, errOut, code := run1(u.ssh(u.account, "id_ed25519", "-oConnectTimeout=5", "whoami"))
 			s.Logf("with %d connections of the crowd open, ssh ends after %v with %d %q", c.open.Load(), time.Since(began).Round(time.Millisecond), code, lastLine(errOut))
@@ -114,13 +116,12 @@ func exchanging(conn net.Conn) {
 }
 
 func floodAttacks() []attack {
-	usual := DefaultLimits().Handshakes
 	return []attack{
-		flooding("after their greeting", 1000, 1000, usual, greeting),
-		flooding("after their greeting", 1000, 4, usual, greeting),
-		flooding("silent", 1000, 1000, 1000, nil),
-		flooding("silent", 1000, 4, 1000, nil),
-		flooding("with keys exchanged", 1000, 1000, usual, exchanging),
-		flooding("with keys exchanged", 1000, 4, usual, exchanging),
+		flooding("after their greeting", 1000, 1000, 256, fresh, greeting),
+		flooding("after their greeting", 1000, 4, 256, fresh, greeting),
+		flooding("silent", 1000, 1000, 1000, fresh, nil),
+		flooding("silent", 1000, 4, 1000, fresh, nil),
+		flooding("with keys exchanged", 1000, 1000, 256, keyed, exchanging),
+		flooding("with keys exchanged", 1000, 4, 256, keyed, exchanging),
 	}
 }

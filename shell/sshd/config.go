@@ -72,7 +72,7 @@ const (
 
 // Limits bound what strangers and users can hold of the server.
 type Limits struct {
-	Handshakes    int           // under way at once
+	Handshakes    int           // under way at once before keys are exchanged, and as many after
 	FromOneSource int           // of those, from one IPv4 address or IPv6 /64
 	Rate          float64       // connections per second from one source, in the long run; a login that succeeds does not count
 	Burst         int           // of those, at once
@@ -90,7 +90,7 @@ type Limits struct {
 // carry them to a wallet and back.
 func DefaultLimits() Limits {
 	return Limits{
-		Handshakes: 256, FromOneSource: 32, Rate: 10, Burst: 100, Connections: 1000, Sessions: 10,
+		Handshakes: 512, FromOneSource: 32, Rate: 10, Burst: 100, Connections: 2000, Sessions: 10,
 		Exchange: 10 * time.Second, Handshake: 30 * time.Second, Challenge: 120 * time.Second, Write: 60 * time.Second,
 		Leave: 3 * time.Second, JudgeEvery: 30 * time.Second,
 	}

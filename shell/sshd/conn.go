@@ -12,10 +12,9 @@ type guardedConn struct {
 	net.Conn
 	gate  *gate
 	from  netip.Prefix
-	known bool     // somebody logged in from there before
-	seq   uint64   // counts connections
-	came  progress // guarded by gate.mu
-	said  bool     // something was read; of the one goroutine that reads
+	known bool   // somebody logged in from there before
+	seq   uint64 // grows with each that enters a stage; guarded by gate.mu
+	stage stage  // guarded by gate.mu
 
 	mu      sync.Mutex
 	shaking bool // the login is not over
@@ -28,13 +27,6 @@ func (c *guardedConn) expect(d time.Duration) {
 	if c.shaking {
 		_ = c.Conn.SetDeadline(time.Now().Add(d)) // a closed connection needs none
 	}
-}
-
-// advance notes how far the handshake came.
-func (c *guardedConn) advance(to progress) {
-	c.gate.mu.Lock()
-	defer c.gate.mu.Unlock()
-	c.came = max(c.came, to)
 }
 
 // authenticated ends the login's deadline and its place among the handshakes.
@@ -60,16 +52,6 @@ func (c *guardedConn) Close() error {
 	delete(c.gate.connections, c)
 	c.gate.mu.Unlock()
 	return c.Conn.Close()
-}
-
-// Read notes the first bytes that come.
-func (c *guardedConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if n > 0 && !c.said {
-		c.said = true
-		c.advance(greeted)
-	}
-	return n, err
 }
 
 // Write gives a peer that takes nothing only so long. During the login its deadline is the login's.

@@ -53,9 +53,10 @@
 // # Strangers
 //
 // Each source (an IPv4 address, an IPv6 /64) has a bucket of connections, of which those that end in a login are free.
-// Handshakes are bounded; where the bound is reached a newcomer is let in and another handshake sent away, those of
-// the busiest sources and those that came least far first (gate). What a crowd with very many addresses can still do is to
-// send away the handshakes of people who are at their wallets, and whose address never logged in before.
+// Handshakes are bounded; where the bound is reached a newcomer is let in and another handshake sent away: first one of the
+// busiest sources, then one of an address from which nobody logged in before, then the oldest (gate). What a crowd with very
+// many addresses can still do, if it exchanges keys all the time, is to send away the handshakes of people who are at their
+// wallets and whose address never logged in before.
 //
 // # Host key
 //

@@ -7,28 +7,29 @@ import (
 	"time"
 )
 
-// progress is how far a handshake has come. Where there is no room, the one that came less far goes first.
-type progress uint8
+// stage is how far a handshake has come.
+type stage uint8
 
 const (
-	silent  progress = iota // nothing came from it
-	greeted                 // it said something
-	keyed                   // keys are exchanged: it did as much work as we
+	fresh stage = iota // keys are not exchanged
+	keyed              // they are: it did as much work as we
+	stages
 )
 
 // fairShare is how many handshakes of one source count no more than those of others: the people behind one address.
 const fairShare = 8
 
-// gate counts connections and handshakes, so that strangers cannot keep users out for long or exhaust memory. A
-// newcomer is always let in where its source's bucket has a token; for it, another handshake is sent away:
+// gate counts connections and handshakes, so that strangers cannot keep users out for long or exhaust memory. Each of the
+// two stages has its own room. A newcomer to a stage is always let in, where its source's bucket has a token; for it, another
+// handshake of that stage is sent away:
 //
 //  1. one of its own source, if that has FromOneSource of them;
 //  2. one of the source that is furthest over its fair share;
 //  3. one of a source from which nobody logged in of late;
-//  4. the one that came least far, and of those the oldest.
+//  4. the oldest.
 //
-// So who holds many handshakes open loses them, from however many sources, and who goes on with the protocol
-// as clients do is through before it is the oldest.
+// So who holds many handshakes open loses them, from however many sources, and who goes on with the protocol as clients do is
+// through a stage before being its oldest. How far one came within a stage must not count: the newcomer came least far.
 type gate struct {
 	limits Limits
 	hold   bool // of tests: newcomers are refused instead
@@ -37,6 +38,7 @@ type gate struct {
 	mu          sync.Mutex
 	seq         uint64
 	shaking     map[*guardedConn]struct{}
+	at          [stages]int          // how many of them
 	bySource    map[netip.Prefix]int // shaking ones; no zero entries
 	connections map[*guardedConn]struct{}
 	known       map[netip.Prefix]uint64 // where people logged in from, and the seq of the time; at most maxKnown
@@ -76,36 +78,61 @@ func (g *gate) enter(conn net.Conn, from netip.Prefix) (c, evicted *guardedConn,
 		return nil, nil, "the server ends"
 	case g.bySource[from] >= g.limits.FromOneSource:
 		evicted = g.least(func(o *guardedConn) bool { return o.from == from })
-	case len(g.shaking) >= g.limits.Handshakes || len(g.connections) >= g.limits.Connections:
-		evicted = g.least(nil)
-		if evicted == nil {
+	case g.at[fresh] >= g.limits.Handshakes:
+		evicted = g.least(func(o *guardedConn) bool { return o.stage == fresh })
+	case len(g.connections) >= g.limits.Connections:
+		if evicted = g.least(func(*guardedConn) bool { return true }); evicted == nil {
 			return nil, nil, "too many connections"
 		}
 	}
-	if evicted != nil {
-		if g.hold {
-			return nil, nil, "too many handshakes"
-		}
-		g.drop(evicted)
-		delete(g.connections, evicted)
+	if evicted != nil && g.hold {
+		return nil, nil, "too many handshakes"
 	}
+	g.drop(evicted)
+	delete(g.connections, evicted)
 	g.seq++
 	_, known := g.known[from]
 	c = &guardedConn{Conn: conn, gate: g, from: from, known: known, seq: g.seq, shaking: true}
 	g.shaking[c] = struct{}{}
+	g.at[fresh]++
 	g.bySource[from]++
 	g.connections[c] = struct{}{}
 	return c, evicted, ""
+}
+
+// advance moves a handshake on to the stage in which keys are exchanged, as its newest.
+func (g *gate) advance(c *guardedConn) {
+	evicted := func() (evicted *guardedConn) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if _, found := g.shaking[c]; !found || c.stage == keyed {
+			return nil
+		}
+		if g.at[keyed] >= g.limits.Handshakes {
+			if evicted = g.least(func(o *guardedConn) bool { return o.stage == keyed }); g.hold {
+				evicted = c
+			}
+			g.drop(evicted)
+			delete(g.connections, evicted)
+		}
+		if evicted != c {
+			g.seq++
+			g.at[c.stage]--
+			c.stage, c.seq = keyed, g.seq
+			g.at[c.stage]++
+		}
+		return evicted
+	}()
+	if evicted != nil {
+		_ = evicted.Close() // it is going away anyhow
+	}
 }
 
 // least needs mu. It finds the handshake to send away, among those that may; nil: there is none.
 func (g *gate) least(may func(*guardedConn) bool) *guardedConn {
 	var worst *guardedConn
 	for c := range g.shaking {
-		if may != nil && !may(c) {
-			continue
-		}
-		if worst == nil || g.before(c, worst) {
+		if may(c) && (worst == nil || g.before(c, worst)) {
 			worst = c
 		}
 	}
@@ -120,18 +147,16 @@ func (g *gate) before(a, b *guardedConn) bool {
 	if a.known != b.known {
 		return b.known
 	}
-	if a.came != b.came {
-		return a.came < b.came
-	}
 	return a.seq < b.seq
 }
 
-// drop needs mu. It ends a handshake's count.
+// drop needs mu. It ends a handshake's count; nil has none.
 func (g *gate) drop(c *guardedConn) {
 	if _, found := g.shaking[c]; !found {
 		return
 	}
 	delete(g.shaking, c)
+	g.at[c.stage]--
 	if g.bySource[c.from]--; g.bySource[c.from] <= 0 {
 		delete(g.bySource, c.from)
 	}

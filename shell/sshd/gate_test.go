@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,61 +27,70 @@ func from(format string, args ...any) *end {
 	return &end{from: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(fmt.Sprintf(format, args...) + ":22"))}
 }
 
+// closed names the ends that were sent away.
+func closed(ends map[string]*end) (gone string) {
+	for id, e := range ends {
+		if e.closed {
+			gone += id
+		}
+	}
+	return gone
+}
+
 // Who makes room for a newcomer, by what the handshakes are.
 func TestWhoMakesRoomForANewcomer(t *testing.T) {
 	limits := Limits{Handshakes: 20, FromOneSource: 15, Burst: 1000}.withDefaults()
 	now := time.Unix(1_700_000_000, 0)
 	for name, c := range map[string]struct {
-		sources []int    // how many of each
-		keyed   []string // which of them exchanged keys
-		known   string   // from where somebody logged in before
-		comes   string
-		goes    string // source/which
+		sources  []int  // how many of each, in this order
+		keyed    bool   // they exchanged keys
+		known    string // from where somebody logged in before
+		comes    string
+		advances bool   // and exchanges keys
+		goes     string // source/which
 	}{
-		"the oldest of those that came least far": {sources: []int{5, 5, 5, 5}, keyed: []string{"0/0", "0/1"}, comes: "10.9.9.9", goes: "0/2"},
-		"one over its share, whatever it did":     {sources: []int{1, 10, 8, 1}, keyed: []string{"1/0", "1/1", "1/2"}, comes: "10.9.9.9", goes: "1/3"},
+		"the oldest":                              {sources: []int{5, 5, 5, 5}, comes: "10.9.9.9", goes: "0/0"},
+		"one over its share":                      {sources: []int{1, 10, 8, 1}, comes: "10.9.9.9", goes: "1/0"},
 		"the one furthest over":                   {sources: []int{9, 11}, comes: "10.9.9.9", goes: "1/0"},
 		"within a share all count the same":       {sources: []int{1, 3, 8, 8}, comes: "10.9.9.9", goes: "0/0"},
-		"not one of a source that is known":       {sources: []int{5, 5, 5, 5}, keyed: []string{"1/0"}, known: "10.0.0.0", comes: "10.9.9.9", goes: "1/1"},
+		"not one of a source that is known":       {sources: []int{5, 5, 5, 5}, known: "10.0.0.0", comes: "10.9.9.9", goes: "1/0"},
 		"a known one over its share all the same": {sources: []int{11, 9}, known: "10.0.0.0", comes: "10.9.9.9", goes: "0/0"},
-		"its own source's, at its bound":          {sources: []int{2, 15}, keyed: []string{"1/0"}, comes: "10.0.0.1", goes: "1/1"},
+		"its own source's, at its bound":          {sources: []int{2, 15}, comes: "10.0.0.1", goes: "1/0"},
 		"nobody where there is room":              {sources: []int{2, 14}, comes: "10.0.0.1", goes: ""},
+		"nobody of the other stage":               {sources: []int{5, 5, 5, 5}, keyed: true, comes: "10.9.9.9", goes: ""},
+		"who exchanges keys takes a place there":  {sources: []int{5, 5, 5, 5}, keyed: true, comes: "10.9.9.9", advances: true, goes: "0/0"},
 	} {
 		g := newGate(limits, false)
 		if c.known != "" {
 			g.remember(source(from("%s", c.known).from))
 		}
-		ends, conns := map[string]*end{}, map[string]*guardedConn{}
+		ends, conns := map[string]*end{}, []*guardedConn{}
+		admit := func(e *end, advances bool) {
+			conn, why := g.admit(now, e)
+			if conn == nil {
+				t.Fatalf("%s: turned away: %s", name, why)
+			}
+			if advances {
+				g.advance(conn)
+			}
+			conns = append(conns, conn)
+		}
 		for source, n := range c.sources {
 			for i := range n {
 				id := fmt.Sprintf("%d/%d", source, i)
 				ends[id] = from("10.0.0.%d", source)
-				var why string
-				if conns[id], why = g.admit(now, ends[id]); conns[id] == nil {
-					t.Fatal(why)
-				}
+				admit(ends[id], c.keyed)
 			}
 		}
-		for _, id := range c.keyed {
-			conns[id].advance(keyed)
-		}
-		if conn, why := g.admit(now, from("%s", c.comes)); conn == nil {
-			t.Errorf("%s: the newcomer is turned away: %s", name, why)
-		}
-		gone := ""
-		for id, e := range ends {
-			if e.closed {
-				gone += id
-			}
-		}
-		if gone != c.goes {
+		admit(from("%s", c.comes), c.advances)
+		if gone := closed(ends); gone != c.goes {
 			t.Errorf("%s: %q goes, want %q", name, gone, c.goes)
 		}
 		for _, conn := range conns {
 			_ = conn.Close()
 		}
-		if len(g.shaking) != 1 || len(g.connections) != 1 || len(g.bySource) != 1 {
-			t.Errorf("%s: after all ended: %d handshakes, %d connections, %d sources", name, len(g.shaking), len(g.connections), len(g.bySource))
+		if len(g.shaking)+len(g.connections)+len(g.bySource)+g.at[fresh]+g.at[keyed] != 0 {
+			t.Errorf("%s: after all ended there are %d handshakes, %d connections, %d sources, %v", name, len(g.shaking), len(g.connections), len(g.bySource), g.at)
 		}
 	}
 }
@@ -133,11 +143,11 @@ func TestASourcesRateIsBounded(t *testing.T) {
 		t.Error("one source's bucket is not its own")
 	}
 	now = now.Add(time.Second)
-	if !take(a) || !take(a) || take(a) {
-		t.Error("it does not fill at its rate")
+	if got := []bool{take(a), take(a), take(a)}; !slices.Equal(got, []bool{true, true, false}) {
+		t.Errorf("it does not fill at its rate: %v", got)
 	}
 	m.give(now, a)
-	if !take(a) || take(a) {
+	if got := []bool{take(a), take(a)}; !got[0] || got[1] {
 		t.Error("a token given back is not there, or too many are")
 	}
 	if ok, refused := m.take(now.Add(time.Minute), a); !ok || refused != 1 {

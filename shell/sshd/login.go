@@ -53,7 +53,7 @@ func (l *login) config() *ssh.ServerConfig {
 // keyed is called when keys are exchanged.
 func (l *login) keyed(client ssh.ServerPreAuthConn) {
 	l.client = client
-	l.conn.advance(keyed)
+	l.server.gate.advance(l.conn)
 	l.conn.expect(l.server.cfg.Limits.Handshake)
 }
 
