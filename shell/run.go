@@ -137,7 +137,7 @@ func (r *Runner) named(ctx context.Context, p output.Printer, c grammar.Command)
 			return err
 		}
 		err = p.Satellites(reply.Satellites)
-		r.say(output.Strangers(reply.Satellites))
+		r.say(output.Strangers(reply.Satellites) + output.Clocks(reply.Satellites))
 		return err
 	case "tree":
 		tree, err := r.svc.Tree(ctx)

@@ -196,6 +196,23 @@ func Refused(list []api.Refusal) string {
 	return s
 }
 
+// clockOff is from when on a clock's difference is worth a word; the constellation takes 30 s.
+const clockOff = 5 * time.Second
+
+// Clocks is a line about each satellite whose clock is not that of the asked one; empty where all agree.
+func Clocks(nodes []api.Satellite) (text string) {
+	for _, n := range nodes {
+		off, way := time.Duration(n.ClockOff).Round(time.Second), "ahead of"
+		if off < 0 {
+			off, way = -off, "behind"
+		}
+		if off >= clockOff {
+			text += fmt.Sprintf("the clock of %s is %s %s this satellite's: beyond 30s they refuse each other; see to NTP on both\n", Clean(n.Name), off, way)
+		}
+	}
+	return text
+}
+
 // Strangers is the line about machines on a cable that nobody admitted; empty for none.
 func Strangers(nodes []api.Satellite) string {
 	for _, n := range nodes {

@@ -50,6 +50,9 @@ func TestRefusalsAndStrangers(t *testing.T) {
 	if Refused(nil) != "" || Strangers([]api.Satellite{{State: api.SatelliteLive}}) != "" {
 		t.Error("something is told of nobody")
 	}
+	if got := Clocks([]api.Satellite{{Name: "s1", ClockOff: 1e9}, {Name: "s2", ClockOff: -12e9}}); got != "the clock of s2 is 12s behind this satellite's: beyond 30s they refuse each other; see to NTP on both\n" {
+		t.Errorf("clocks: %q", got)
+	}
 	if got := Strangers([]api.Satellite{{State: api.SatelliteStranger}}); !strings.Contains(got, "admit SHA256:") {
 		t.Errorf("%q", got)
 	}
