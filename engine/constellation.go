@@ -12,6 +12,7 @@ import (
 
 	"decenter/engine/api"
 	"decenter/engine/authz"
+	"decenter/engine/identity"
 	"decenter/engine/radar"
 	"decenter/keys"
 )
@@ -349,12 +350,31 @@ func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, err
 		}
 		reply.Satellites = append(reply.Satellites, s)
 	}
-	for _, p := range c.e.cfg.Fabric.Tree().Ports {
+	reply.Satellites = append(reply.Satellites, c.e.strangers()...)
+	return reply, nil
+}
+
+// strangers are the neighbours on a cable that nobody admitted and, as long as this satellite belongs to nobody itself, the
+// others in the tree that it then is part of. By MAC: their names are theirs to claim.
+func (e *Engine) strangers() (all []api.Satellite) {
+	t, admitted := e.cfg.Fabric.Tree(), map[string]bool{}
+	for _, id := range e.cfg.Trust.Statements.View().AdmittedIDs() {
+		admitted[identity.MACOf(id).String()] = true
+	}
+	stranger := func(mac, where string) {
+		all = append(all, api.Satellite{Name: mac, State: api.SatelliteStranger, Address: where})
+	}
+	for _, p := range t.Ports {
 		if p.Note == api.NoteStranger {
-			reply.Satellites = append(reply.Satellites, api.Satellite{Name: p.Neighbour, State: api.SatelliteStranger, Address: p.Name})
+			stranger(p.Neighbour, p.Name)
 		}
 	}
-	return reply, nil
+	for _, n := range t.Nodes {
+		if !admitted[n.ID] && n.ID != identity.MACOf(e.id).String() {
+			stranger(n.ID, "in the tree")
+		}
+	}
+	return all
 }
 
 func (c constellation) Tree(ctx context.Context) (api.Tree, error) { return c.local().Tree(ctx) }

@@ -138,7 +138,24 @@ func (r *Runner) declare(ctx context.Context, p output.Printer, s api.Signed) er
 	if err != nil {
 		return err
 	}
+	if statement.Kind == api.StatementAdmit {
+		defer r.remindOfSelf(ctx)
+	}
 	return p.Declared(statement)
+}
+
+// remindOfSelf tells where the asked satellite lacks its owner's word itself: without, whom it admits does not admit it.
+func (r *Runner) remindOfSelf(ctx context.Context) {
+	hello, err := r.svc.Hello(ctx)
+	if err != nil {
+		return
+	}
+	trust, err := r.svc.Trust(ctx)
+	if err != nil || slices.ContainsFunc(trust.Statements, func(s api.Statement) bool { return s.Kind == api.StatementAdmit && s.Key == hello.ID }) {
+		return
+	}
+	r.say(fmt.Sprintf("%s itself has no owner's word yet, without which the others do not take it for one of theirs: admit %s\n",
+		output.Clean(hello.Satellite), output.Clean(hello.ID)))
 }
 
 // declareLine is the verb declare.
