@@ -76,10 +76,41 @@ func TestOpenSSHWithABadCertificateIsToldWhy(t *testing.T) {
 	}
 }
 
+// The whole way with `decenter key` itself: a delegation once, the owner's address once, and then a script asks nothing of
+// anybody, at a satellite that its ssh never saw.
+func TestOpenSSHNeedsOnlyADelegationAndTheOwnersAddress(t *testing.T) {
+	owner, stranger := newHolder(t, keys.P2WPKH), newHolder(t, keys.P2TR)
+	var admission statement.Signed
+	u := newUser(t, newWorld(t, func(c *Config) {
+		admission = admittedBy(t, owner, c.HostKey.PublicKey())
+		c.Admission = func() (statement.Signed, bool) { return admission, true }
+	}))
+	u.write(".ssh/known_hosts", nil)
+	public := filepath.Join(u.home, ".ssh/id_ed25519.pub")
+	if _, errOut, code := run1(u.command(os.Args[0], "key", "delegate", "--ssh-key", public, "--scope", "read", "--for", "1h")); code != 0 {
+		t.Fatalf("key delegate: exit %d, %s", code, errOut)
+	}
+	u.askpass = "/bin/false"
+	for _, c := range []struct {
+		owner keys.Address
+		in    bool
+	}{{owner.account, true}, {stranger.account, false}} {
+		ask := fmt.Sprintf("-oKnownHostsCommand=%s key known-hosts --owner %s %%I %%H %%t %%K", os.Args[0], c.owner)
+		out, errOut, code := run1(u.ssh(u.account, "id_ed25519", "-oBatchMode=yes", ask, "proof"))
+		if got := strings.Contains(out, " scope read "); got != c.in || c.in && errOut != "" {
+			t.Errorf("owner %s: exit %d, stdout %q, stderr %q", c.owner, code, out, errOut)
+		}
+	}
+}
+
 // admitted is a satellite's admission by a new owner.
 func admitted(t testing.TB, host ssh.PublicKey) statement.Signed {
 	t.Helper()
-	owner := newHolder(t, keys.P2WPKH)
+	return admittedBy(t, newHolder(t, keys.P2WPKH), host)
+}
+
+func admittedBy(t testing.TB, owner holder, host ssh.PublicKey) statement.Signed {
+	t.Helper()
 	line, err := statement.New(statement.Membership{Account: owner.account, Constellation: "test", Satellite: fingerprint(host), Admit: true,
 		At: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
