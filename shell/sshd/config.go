@@ -63,11 +63,10 @@ type Config struct {
 // Pasted is what a login may do that was made without an SSH key. It could have been relayed by a false satellite.
 type Pasted string
 
-// What it may do. More than PastedRead needs a Judge that gives more.
+// What it may do.
 const (
 	PastedNo   Pasted = "no"
 	PastedRead Pasted = "read"
-	PastedAll  Pasted = "all"
 )
 
 // Limits bound what strangers and users can hold of the server.
@@ -115,6 +114,8 @@ const (
 	deniedRate, deniedBurst = 1, 20
 	// judgePause is the least time between two judgements of all connections, judgeAtOnce how many are judged at once.
 	judgePause, judgeAtOnce = 100 * time.Millisecond, 4
+	// settle is what a command has to end by itself on a connection that must end.
+	settle = 200 * time.Millisecond
 	// farewell is what the sessions of a connection that must end have, to tell their terminals why.
 	farewell = 500 * time.Millisecond
 )
@@ -158,9 +159,9 @@ func (c *Config) check() error {
 	switch c.Pasted {
 	case "":
 		c.Pasted = PastedRead
-	case PastedNo, PastedRead, PastedAll:
+	case PastedNo, PastedRead:
 	default:
-		return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%q is not what a login without an SSH key may do", c.Pasted), Hint: "use no, read or all"}
+		return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%q is not what a login without an SSH key may do", c.Pasted), Hint: "use no or read"}
 	}
 	if c.Decided == nil {
 		c.Decided = func(string, string, string, string) {}

@@ -8,7 +8,7 @@
 //	way                                    proof (api.Proof)            good for
 //	SSH key, then a signature              challenge that names it      all
 //	certificate with a delegation inside   delegation to its key        the delegation's scope; asks nothing
-//	a signature alone                      challenge that says no-key   read, or as Config.Pasted says
+//	a signature alone                      challenge that says no-key   read, if Config.Pasted allows it
 //
 // The first takes two proofs, in this order, on one connection:
 //

@@ -19,6 +19,7 @@ type guest struct {
 	is   record
 
 	mu       sync.Mutex
+	leaving  bool   // it is to end: no session begins any more
 	why      string // it ends; empty: it does not
 	next     int
 	sessions map[int]context.CancelFunc
@@ -29,7 +30,7 @@ type guest struct {
 func (g *guest) enter(most int, cancel context.CancelFunc) (id int, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.why != "" || len(g.sessions) >= most {
+	if g.leaving || len(g.sessions) >= most {
 		return 0, false
 	}
 	g.next++
@@ -176,9 +177,19 @@ func (s *Server) judgeAll(ctx context.Context) {
 	judges.Wait()
 }
 
-// dismiss ends a connection whose login no longer holds. Its sessions have a moment to say why.
+// leaves tells, the first time it is asked, that the connection is to end.
+func (g *guest) leaves() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first := !g.leaving
+	g.leaving = true
+	return first
+}
+
+// dismiss ends a connection whose login no longer holds. A command under way, which may be the one that took the right back,
+// has a moment to end by itself; what it asks of the engine is refused already. Then the sessions have one to say why.
 func (s *Server) dismiss(g *guest, why error) {
-	if !g.end(why.Error()) {
+	if !g.leaves() {
 		return
 	}
 	s.cfg.Log.Warn("connection ended", "account", g.is.account.String(), "key", g.is.proof.Key, "reason", why.Error())
@@ -189,6 +200,8 @@ func (s *Server) dismiss(g *guest, why error) {
 		return // Serve closes it
 	}
 	s.running.Go(func() {
+		time.Sleep(settle)
+		g.end(why.Error())
 		t := time.NewTimer(farewell)
 		defer t.Stop()
 		select {

@@ -16,7 +16,7 @@ func TestAPastedSignatureAloneMayLook(t *testing.T) {
 		pasted Pasted
 		in     bool
 		banner string
-	}{{"", true, "decenter key delegate"}, {PastedRead, true, "ssh-keygen -t ed25519"}, {PastedAll, true, ""}, {PastedNo, false, "ssh-keygen -t ed25519"}} {
+	}{{"", true, "decenter key delegate"}, {PastedRead, true, "ssh-keygen -t ed25519"}, {PastedNo, false, "ssh-keygen -t ed25519"}} {
 		w := newWorld(t, func(cfg *Config) { cfg.Pasted = c.pasted })
 		h := newHolder(t, keys.P2WPKH)
 		w.allow(h.account)
@@ -46,20 +46,19 @@ func TestAPastedSignatureAloneMayLook(t *testing.T) {
 // A judge that gives more than the configuration allows is not followed.
 func TestAPastedSignatureNeverGetsMoreThanConfigured(t *testing.T) {
 	for _, c := range []struct {
-		pasted Pasted
-		in     bool
-	}{{PastedRead, false}, {PastedAll, true}} {
+		given api.Scope
+		in    bool
+	}{{api.ScopeAll, false}, {api.ScopeOperate, false}, {api.ScopeRead, true}} {
 		w := newWorld(t, trusting, func(cfg *Config) {
-			cfg.Pasted = c.pasted
 			judge := cfg.Judge
 			cfg.Judge = func(p api.Proof) (string, api.Scope, error) {
 				who, _, err := judge(p)
-				return who, api.ScopeAll, err
+				return who, c.given, err
 			}
 		})
 		h := newHolder(t, keys.P2WPKH)
 		if _, banner, err := w.dial(h.account.String(), ssh.KeyboardInteractive(h.answer(t))); (err == nil) != c.in {
-			t.Errorf("%s: %v, banner %q", c.pasted, err, banner)
+			t.Errorf("%s: %v, banner %q", c.given, err, banner)
 		}
 	}
 }
