@@ -78,13 +78,13 @@ func (s *satellite) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.log.Info("starting", "satellite", s.cfg.Name, "id", s.id.Fingerprint(), "version", buildVersion())
-	if err = s.openTrust(); err != nil {
-		return err
-	}
 	if s.journal, err = jobs.OpenJournal(filepath.Join(s.cfg.Data, "journal")); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.journal.Close)
+	if err = s.openTrust(); err != nil {
+		return err
+	}
 	if s.volumes, err = qcow2.Open(filepath.Join(s.cfg.Data, "volumes"), time.Now); err != nil {
 		return err
 	}

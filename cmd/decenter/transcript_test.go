@@ -31,7 +31,7 @@ import (
 //	login                         makes a key and an ssh key, and sets ACCOUNT and SSH_ASKPASS
 //	satellites                    writes ssh's configuration, so that `ssh s1` goes to s1, whose key is known; with
 //	                              -F $HOME/.ssh/word no key is known, but that of the owner of the lab. Sets S1, S2, … to
-//	                              the satellites' fingerprints
+//	                              the satellites' fingerprints, and OWNER to the lab's owner
 //	address VM                    sets ADDRESS and ADDRESS6 to where the VM answers
 //	losses FILE MOST [SECONDS]    the ping whose output is in FILE lost at most MOST replies; with -D it also tells the
 //	                              longest wait between two replies, which is at most SECONDS
@@ -209,6 +209,7 @@ func satellites(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/known_hosts"), []byte(known.String()), 0o600))
 	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/config"), []byte(config.String()), 0o600))
 	owner := mustOutput(ts, "decenter", "key", "address", "--key", filepath.Join(ts.Getenv("LAB"), "owner.key"))
+	ts.Setenv("OWNER", owner)
 	fmt.Fprintf(&word, "Host *\n User %s\n IdentityFile %s/.ssh/id_ed25519\n IdentitiesOnly yes\n UserKnownHostsFile /dev/null\n StrictHostKeyChecking yes\n"+
 		" KnownHostsCommand %s key known-hosts --owner %s --owner %s %%I %%H %%t %%K\n", ts.Getenv("ACCOUNT"), home, program(ts), owner, ts.Getenv("ACCOUNT"))
 	ts.Check(os.WriteFile(filepath.Join(home, ".ssh/word"), []byte(word.String()), 0o600))

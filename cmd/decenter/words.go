@@ -21,6 +21,7 @@ up            make a lab
   --topology   line:N ring:N full:N torus:AxB, or a file
   --spacesuit  NAME=FILE
   --account    an owner besides the lab's own
+  --stranger   a satellite that you will admit
   --log        debug info warn error
   --accel      auto kvm tcg
   --cache      remember what auto found
@@ -30,6 +31,7 @@ demo          up with the console of s1, gone when you leave
   --topology   line:N ring:N full:N torus:AxB, or a file
   --spacesuit  NAME=FILE
   --account    an owner besides the lab's own
+  --stranger   a satellite that you will admit
   --log        debug info warn error
   --accel      auto kvm tcg
   --cache      remember what auto found
