@@ -71,7 +71,7 @@ password_file = "FILE"
 
 // Who belongs to nobody keeps no neighbour out; who belongs to a constellation lets its satellites in and no other.
 func TestNeighboursAreThoseThatAreAdmitted(t *testing.T) {
-	stranger, friend := keys.Fingerprint{1}, keys.Fingerprint{2}
+	stranger, friend := keys.Fingerprint{9: 1, 1: 1}, keys.Fingerprint{9: 1, 1: 2}
 	macOf := func(f keys.Fingerprint) frame.MAC { return frame.MAC(identity.MACOf(f)) }
 	s := satelliteOf(t, "")
 	if !s.neighbour(macOf(stranger)) {
