@@ -80,16 +80,20 @@ func typedError(err error) error {
 	return err
 }
 
-// Declare is of api.Service.
+// Declare is of api.Service. A delegation to this satellite makes its root act for the account: nobody but root decides that.
 func (l local) Declare(ctx context.Context, s api.Signed) (api.Statement, error) {
-	what := clip(s.Line)
+	what, delegation := clip(s.Line), false
 	if said, err := statement.Parse(l.e.cfg.Trust.Network, s.Line); err == nil {
+		_, delegation = said.(statement.Delegation)
 		words := trust.Words(said, statement.Signed(s))
 		what = string(words.Kind) + " " + words.About() + ", signed by " + words.Account
 	}
 	w, err := l.enter(ctx, authz.Declare, authz.Object{}, what)
 	if err != nil {
 		return api.Statement{}, err
+	}
+	if delegation && !w.root {
+		return api.Statement{}, errors.Join(errNotRoot, l.e.record(w, authz.Declare, what, authz.Verdict{Reason: errNotRoot.Message}))
 	}
 	held, _, err := l.e.cfg.Trust.Statements.Declare(statement.Signed(s))
 	if err != nil { // whoever brought it, it is the signer who had no right to it
@@ -104,6 +108,10 @@ func (l local) Declare(ctx context.Context, s api.Signed) (api.Statement, error)
 	return api.Statement{}, &api.Error{Code: api.CodeConflict, Message: "the statement is kept, but is not in force: " + statement.Line(held),
 		Hint: "a later one about the same takes its place, or its account has no such right (yet); `trust` lists what holds"}
 }
+
+// errNotRoot is what others hear who bring a delegation.
+var errNotRoot = &api.Error{Code: api.CodeDenied, Message: "root alone decides for whom it acts",
+	Hint: "give a delegation to a satellite's key to `decenter` on that satellite, as root; one to an SSH key travels in its certificate"}
 
 func clip(line string) string { return line[:min(len(line), statement.MaxLine)] }
 

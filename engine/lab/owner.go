@@ -54,17 +54,18 @@ func (p paths) declare(c config.Config, owner keyfile.Key, self keys.Fingerprint
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	say := []statement.Statement{statement.Delegation{Account: owner.Account, Key: self, Scope: statement.All, From: now, Until: now.Add(statement.MaxDelegation)}}
-	for _, id := range all {
-		say = append(say, statement.Membership{Account: owner.Account, Constellation: Constellation, Satellite: id, Admit: true, At: now})
+	delegation, err := sign(owner, statement.Delegation{Account: owner.Account, Key: self, Scope: statement.All, From: now, Until: now.Add(statement.MaxDelegation)})
+	if err == nil {
+		_, _, err = store.Declare(delegation)
 	}
 	var batch []statement.Signed
-	for _, s := range say {
-		signed, err := sign(owner, s)
-		if err != nil {
-			return errors.Join(err, store.Close())
-		}
+	for _, id := range all {
+		signed, serr := sign(owner, statement.Membership{Account: owner.Account, Constellation: Constellation, Satellite: id, Admit: true, At: now})
+		err = errors.Join(err, serr)
 		batch = append(batch, signed)
+	}
+	if err != nil {
+		return errors.Join(err, store.Close())
 	}
 	_, refused := store.Merge(batch)
 	return errors.Join(errors.Join(refused...), store.Close())

@@ -16,7 +16,8 @@
 //	grant on all                  an owner of this constellation
 //	grant on array…, vm:…         a tenant; whether the VM is the grantor's is judged when the grant is used (View.Role)
 //	revoke                        a known account; it is about the signer's own keys
-//	delegate                      a known account; only to this satellite's own key, and never spread
+//	delegate                      a known account; only to this satellite's own key, never spread, and taken by Declare alone:
+//	                              whom root acts for is root's to say
 //
 // Owners are those of the configuration, and whom an owner granted the role owner on all. They are found from the
 // configuration outward, so that two who made each other owners are none once nobody else did. Tenants (who may have

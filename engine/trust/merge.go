@@ -30,9 +30,12 @@ type waiting struct {
 func (m *merge) read(batch []statement.Signed) {
 	for _, signed := range batch {
 		e, err := read(m.charter.network, signed)
+		_, delegation := e.Statement.(statement.Delegation)
 		switch {
 		case err != nil:
 			m.refused = append(m.refused, err)
+		case delegation:
+			m.refuse(e, errNotSpread)
 		case m.set.news(e):
 			m.waiting = append(m.waiting, waiting{entry: e})
 		}
@@ -73,6 +76,8 @@ func (m *merge) round() (again bool) {
 	}
 	return again && len(m.waiting) > 0
 }
+
+var errNotSpread = api.Errorf(api.CodeDenied, "a delegation to a satellite's key is declared there, by its root")
 
 func (m *merge) refuse(e entry, why error) {
 	m.refused = append(m.refused, fmt.Errorf("%q is refused: %w", e.signed.Line, why))

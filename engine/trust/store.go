@@ -117,7 +117,7 @@ const maxRounds = 32
 
 // Merge takes in what another satellite holds, by the same rules as Declare, and tells how many were new. One that is
 // refused does not spoil the others, and whose signer becomes known by another of the batch is taken whatever their order.
-// At most api.MaxStatements are looked at. All that was taken is on the disk when Merge returns; if that fails, none is.
+// Delegations are refused: who acts for whom here, another satellite does not decide. At most api.MaxStatements are looked at. All that was taken is on the disk when Merge returns; if that fails, none is.
 func (s *Store) Merge(batch []statement.Signed) (changed int, refused []error) {
 	if over := len(batch) - api.MaxStatements; over > 0 {
 		refused = append(refused, api.Errorf(api.CodeExhausted, "%d statements at once are %d too many", len(batch), over))
