@@ -396,9 +396,9 @@ func (c constellation) Events(ctx context.Context, r api.EventsRequest, fn func(
 	if err != nil {
 		return err
 	}
-	ctx, stop := c.local().while(ctx, w, authz.Login, authz.Object{})
-	defer stop()
-	ctx, cancel := context.WithCancelCause(ctx)
+	right := c.local().while(ctx, w, authz.Login, authz.Object{})
+	defer right.stop()
+	ctx, cancel := context.WithCancelCause(right)
 	defer cancel(nil)
 	// fn is called by one reader at a time.
 	var mu sync.Mutex
@@ -418,7 +418,7 @@ func (c constellation) Events(ctx context.Context, r api.EventsRequest, fn func(
 	defer wg.Wait()
 	wg.Go(func() { c.followPeers(ctx, tell) })
 	err = c.e.bus.Each(ctx, func(ev api.Event) error {
-		if !c.e.mayHear(w, ev) {
+		if !c.e.mayHear(right.now(), ev) {
 			return nil
 		}
 		return tell(ev)

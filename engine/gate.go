@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"decenter/engine/api"
@@ -200,26 +201,34 @@ const (
 // errRevoked ends streams of callers who lost their right.
 var errRevoked = &api.Error{Code: api.CodeDenied, Message: "the right to this was taken back", Hint: "log in again"}
 
-// while gives a context that ends when the caller's right to do a to o does: by time, or because trust changed. The caller
-// must call stop.
-func (l local) while(ctx context.Context, w who, a authz.Action, o authz.Object) (_ context.Context, stop func()) {
+// right is a caller's right to something that goes on: a context that ends when the right does. stop must be called.
+type right struct {
+	context.Context
+	stop func()
+	who  atomic.Pointer[who]
+}
+
+// now is the caller, as judged last.
+func (r *right) now() who { return *r.who.Load() }
+
+// directoryEvery is how often the directory, which tells of no changes, is asked about callers of streams.
+const directoryEvery = time.Minute
+
+// while gives the right of w to do a to o for as long as it lasts: until its time is over, or trust changed.
+func (l local) while(ctx context.Context, w who, a authz.Action, o authz.Object) *right {
 	ctx, cancel := context.WithCancelCause(ctx)
+	r := &right{Context: ctx, stop: func() { cancel(nil) }}
+	r.who.Store(&w)
 	changed, unwatch := l.e.cfg.Trust.Statements.Watch()
 	go func() {
 		defer unwatch()
-		var over <-chan time.Time
-		if !w.until.IsZero() {
-			t := time.NewTimer(w.until.Sub(l.e.cfg.Now()))
+		var again <-chan time.Time
+		if l.e.cfg.Trust.Directory != nil {
+			t := time.NewTicker(directoryEvery)
 			defer t.Stop()
-			over = t.C
+			again = t.C
 		}
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-over:
-			case <-changed:
-			}
+		for { // at once, too: something may have changed since w was judged
 			now, err := l.e.judge(ctx, l.caller, l.at)
 			if err == nil && !now.may(a, o).Allow {
 				err = errRevoked
@@ -228,9 +237,30 @@ func (l local) while(ctx context.Context, w who, a authz.Action, o authz.Object)
 				cancel(refused(err))
 				return
 			}
+			r.who.Store(&now)
+			over, stop := l.e.at(now.until)
+			select {
+			case <-ctx.Done():
+			case <-over:
+			case <-again:
+			case <-changed:
+			}
+			stop()
+			if ctx.Err() != nil {
+				return
+			}
 		}
 	}()
-	return ctx, func() { cancel(nil) }
+	return r
+}
+
+// at gives a channel that tells when it is that time; never, for the zero one.
+func (e *Engine) at(when time.Time) (is <-chan time.Time, stop func() bool) {
+	if when.IsZero() {
+		return nil, func() bool { return true }
+	}
+	t := time.NewTimer(when.Sub(e.cfg.Now()))
+	return t.C, t.Stop
 }
 
 // objects of decisions.

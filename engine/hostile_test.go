@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"decenter/engine/api"
+	"decenter/engine/authz"
 	"decenter/keys/statement"
 )
 
@@ -44,5 +47,108 @@ func TestNobodyMakesRootActForThem(t *testing.T) {
 	}
 	if h, err := root.Hello(t.Context()); err != nil || h.Account != tenant.account.String() {
 		t.Errorf("root acts for %s, %v", h.Account, err)
+	}
+}
+
+// watching reads a service's events until the test ends, and gives the names of the VMs that it hears of.
+func watching(t *testing.T, svc api.Service) (heard func(name string) bool, ended <-chan error) {
+	t.Helper()
+	var mu sync.Mutex
+	names, over := map[string]bool{}, make(chan error, 1)
+	background(t, func(ctx context.Context) error {
+		err := svc.Events(ctx, api.EventsRequest{}, func(ev api.Event) error {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case ev.VM != nil:
+				names[ev.VM.Name] = true
+			default:
+				names[string(ev.Kind)] = true
+			}
+			return nil
+		})
+		over <- err
+		return err
+	})
+	return func(name string) bool { mu.Lock(); defer mu.Unlock(); return names[name] }, over
+}
+
+// tells lets a satellite tell of a change of a VM of an owner.
+func (s *sat) tells(id, name, of string) {
+	s.bus.Publish(api.Event{Kind: api.EventVM, VM: &api.VM{ID: id, Name: name, Owner: of, Satellite: s.cfg.Name}})
+}
+
+// TestAnOpenStreamTellsWhatTheReaderMaySeeNow, and not what it might see when it began: of here and of elsewhere.
+func TestAnOpenStreamTellsWhatTheReaderMaySeeNow(t *testing.T) {
+	t.Parallel()
+	a, b := two(t)
+	tenant := tenantOf(t, 3, a, b)
+	const id = "11111111-1111-4111-8111-111111111111"
+	role := func(r statement.Role, later time.Duration) {
+		g := grant(r, tenant, statement.ObjectVM(id))
+		g.At = g.At.Add(later)
+		for _, s := range []*sat{a, b} {
+			s.hears(t, owner.says(t, g))
+		}
+	}
+	heard, ended := watching(t, tenant.at(t, a, statement.All))
+	mine := tenant.account.String()
+	eventually(t, "the stream stands", func() bool { a.tells(id, "a0", mine); b.tells(id, "b0", mine); return heard("a0") && heard("b0") })
+	a.tells(id, "a1", "")
+	b.tells(id, "b1", "")
+	role(statement.Reader, 0)
+	eventually(t, "a grant holds for an open stream", func() bool { a.tells(id, "a2", ""); b.tells(id, "b2", ""); return heard("a2") && heard("b2") })
+	role(statement.None, time.Second)
+	time.Sleep(100 * time.Millisecond) // each judges anew
+	a.tells(id, "a3", "")
+	b.tells(id, "b3", "")
+	eventually(t, "the stream goes on", func() bool { a.tells(id, "a4", mine); b.tells(id, "b4", mine); return heard("a4") && heard("b4") })
+	for _, name := range []string{"a1", "b1", "a3", "b3"} {
+		if heard(name) {
+			t.Errorf("told %s, which is another's", name)
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("the stream ended: %v", err)
+	default:
+	}
+}
+
+// TestWhatIsRevokedBeforeAStreamStandsEndsIt: between the decision and the stream there is a guest's console to open.
+func TestWhatIsRevokedBeforeAStreamStandsEndsIt(t *testing.T) {
+	t.Parallel()
+	a, _ := two(t)
+	l := owner.at(t, a, statement.All).(constellation).local()
+	w, err := l.look(t.Context(), "events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.hears(t, owner.says(t, statement.Revocation{Account: myAddress, Key: sshKey, At: now().Add(time.Second)}))
+	right := l.while(t.Context(), w, authz.Login, authz.Object{})
+	defer right.stop()
+	select {
+	case <-right.Done():
+	case <-time.After(5 * time.Second):
+		t.Error("the stream goes on")
+	}
+}
+
+// TestWhoSeesOneVMHearsOfNoSatellites.
+func TestWhoSeesOneVMHearsOfNoSatellites(t *testing.T) {
+	t.Parallel()
+	a, b := two(t)
+	reader := newPerson(t, 4)
+	const id = "11111111-1111-4111-8111-111111111111"
+	for _, s := range []*sat{a, b} {
+		s.hears(t, owner.says(t, grant(statement.Reader, reader, statement.ObjectVM(id))))
+	}
+	heard, _ := watching(t, reader.at(t, a, statement.All))
+	eventually(t, "the stream stands", func() bool { a.tells(id, "own", ""); return heard("own") })
+	a.bus.Publish(api.Event{Kind: api.EventSatellite, Node: &api.Satellite{Name: "s9"}})
+	a.bus.Publish(api.Event{Kind: api.EventTree})
+	eventually(t, "what comes after", func() bool { a.tells(id, "last", ""); return heard("last") })
+	if heard(string(api.EventSatellite)) || heard(string(api.EventTree)) {
+		t.Error("told of satellites or the tree, which only tenants and readers of all may see")
 	}
 }

@@ -249,14 +249,14 @@ func (l local) Events(ctx context.Context, r api.EventsRequest, fn func(api.Even
 	if err != nil {
 		return err
 	}
-	ctx, stop := l.while(ctx, w, authz.Login, authz.Object{})
-	defer stop()
+	right := l.while(ctx, w, authz.Login, authz.Object{})
+	defer right.stop()
 	if r.Job == "" {
-		err = l.changes(ctx, w, fn)
+		err = l.changes(right, fn)
 	} else {
-		err = l.follow(ctx, w, r.Job, fn)
+		err = l.follow(right, r.Job, fn)
 	}
-	return whyEnded(ctx, err)
+	return whyEnded(right, err)
 }
 
 // whyEnded gives the reason that a context ended for, where it has one of ours.
@@ -268,19 +268,22 @@ func whyEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// follow tells of one job until it is over.
-func (l local) follow(ctx context.Context, w who, id string, fn func(api.Event) error) error {
+// follow tells of one job until it is over, or the caller may see it no more.
+func (l local) follow(ctx *right, id string, fn func(api.Event) error) error {
 	ch, stop, err := l.e.bus.Subscribe()
 	if err != nil {
 		return err
 	}
 	defer stop()
 	// Asked after subscribing, so that no change falls between.
-	job, err := l.job(w, id)
+	job, err := l.job(ctx.now(), id)
 	if err != nil {
 		return err
 	}
 	tell := func(j api.Job) error {
+		if !ctx.now().sees(l.e.objectJob(j)) {
+			return errRevoked
+		}
 		if err := fn(api.Event{Kind: api.EventJob, Time: l.e.cfg.Now().UTC(), Job: &j}); err != nil {
 			return err
 		}
@@ -298,7 +301,7 @@ func (l local) follow(ctx context.Context, w who, id string, fn func(api.Event) 
 			case ev.Kind == api.EventJob && ev.Job.ID == job.ID:
 				err = tell(*ev.Job)
 			case ev.Kind == api.EventLost:
-				if now, ferr := l.job(w, job.ID); ferr == nil {
+				if now, ferr := l.job(ctx.now(), job.ID); ferr == nil {
 					err = tell(now)
 				}
 			}
@@ -312,14 +315,14 @@ func (l local) follow(ctx context.Context, w who, id string, fn func(api.Event) 
 
 // changes tells of this satellite's things. The first event is EventLost, by which an asker whose stream broke knows that
 // from here on nothing is missing; what concerns the constellation each asker's own engine tells.
-func (l local) changes(ctx context.Context, w who, fn func(api.Event) error) error {
+func (l local) changes(ctx *right, fn func(api.Event) error) error {
 	ch, stop, err := l.e.bus.Subscribe()
 	if err != nil {
 		return err
 	}
 	defer stop()
 	for ev := (api.Event{Kind: api.EventLost, Time: l.e.cfg.Now().UTC()}); ; {
-		if ev.Kind != api.EventSatellite && ev.Kind != api.EventTree && l.e.mayHear(w, ev) {
+		if ev.Kind != api.EventSatellite && ev.Kind != api.EventTree && l.e.mayHear(ctx.now(), ev) {
 			if err := fn(ev); err != nil {
 				return err
 			}
@@ -341,16 +344,15 @@ func (l local) Console(ctx context.Context, ref string) (io.ReadWriteCloser, err
 	if err != nil {
 		return nil, apiError(err)
 	}
-	right, stop := l.while(ctx, w, authz.Console, o)
+	right := l.while(ctx, w, authz.Console, o)
 	context.AfterFunc(right, func() { con.Close() })
-	return guarded{con, right, stop}, nil
+	return guarded{con, right}, nil
 }
 
 // guarded is a serial line that ends with the right to it.
 type guarded struct {
 	io.ReadWriteCloser
-	right context.Context
-	stop  func()
+	right *right
 }
 
 func (g guarded) Read(b []byte) (int, error) {
@@ -364,7 +366,7 @@ func (g guarded) Write(b []byte) (int, error) {
 }
 
 func (g guarded) Close() error {
-	g.stop()
+	g.right.stop()
 	return g.ReadWriteCloser.Close()
 }
 
@@ -375,6 +377,10 @@ func (e *Engine) mayHear(w who, ev api.Event) bool {
 		return w.sees(e.objectVM(ev.VM.ID, ev.VM.Owner))
 	case ev.Job != nil:
 		return w.sees(e.objectJob(*ev.Job))
+	case ev.Kind == api.EventSatellite:
+		return w.sees(e.objectOf(api.KindSatellite))
+	case ev.Kind == api.EventTree:
+		return w.sees(e.objectOf(authz.KindTree))
 	}
 	return true
 }
