@@ -25,7 +25,7 @@ const Usage = `decenter lab up        make a lab: satellites s1, s2, … joined 
   --topology T             line:N ring:N full:N torus:AxB torus:AxBxC, or a file
                            of cables, one a line, like: s1 s2 (default ring:3)
   --spacesuit NAME=FILE    give all of them a spacesuit (default: none)
-  --account ADDRESS        an owner of the constellation besides the lab's own (default: none)
+  --account ADDRESS        an owner besides the lab's own (default: none)
   --stranger NAME          leave a satellite for you to admit (default: none)
 decenter lab down          take it away, whatever state it is in
 decenter lab status        satellites, engines, ssh ports, cables
