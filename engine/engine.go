@@ -132,6 +132,7 @@ type Engine struct {
 	guests  *guestCache
 	ready   atomic.Bool // earlier work was recovered: VMs may be changed
 	metrics *metrics
+	pace    *pace
 
 	// life ends when Run does; jobs hang on it and not on who asked for them.
 	life   context.Context
@@ -153,7 +154,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, id: id, began: cfg.Now(), bus: events.New(cfg.Now), busy: map[string]claim{}}
+	e := &Engine{cfg: cfg, id: id, began: cfg.Now(), bus: events.New(cfg.Now), pace: newPace(cfg.Now), busy: map[string]claim{}}
 	e.life, e.endAll = context.WithCancel(context.Background())
 	e.metrics = newMetrics(e)
 	e.peers = newPeers(cfg)

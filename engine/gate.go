@@ -120,6 +120,9 @@ func (e *Engine) decide(w who, a authz.Action, o authz.Object, what string) erro
 	if v.Allow && (err == nil || w.root) {
 		return nil
 	}
+	if v.Allow && errors.Is(err, errTooMany) {
+		return err
+	}
 	if v.Allow {
 		return &api.Error{Code: api.CodeUnavailable, Message: "the decision could not be written down on " + e.cfg.Name + ", so nothing was done", Hint: err.Error()}
 	}
@@ -144,9 +147,29 @@ func refused(err error) error {
 
 // record writes a decision down.
 func (e *Engine) record(w who, a authz.Action, what string, v authz.Verdict) error {
+	return e.recordFrom(source{byAccount, w.account}, w, a, what, v)
+}
+
+// recordFrom is record of what else than an account brought about. Reads that are allowed are counted by the log, and root
+// has to be able to act whatever others do.
+func (e *Engine) recordFrom(s source, w who, a authz.Action, what string, v authz.Verdict) error {
+	missed := 0
+	if counted := a == authz.Read && v.Allow; !counted && !w.root {
+		var err error
+		if missed, err = e.pace.take(s); err != nil {
+			e.cfg.Log.Debug("a decision is only counted", "account", w.account, "action", string(a), "object", what, "allow", v.Allow)
+			return err
+		}
+	}
 	entry := api.AuditEntry{Account: w.account, Key: w.key, Via: w.via, From: w.from, Action: string(a), Object: what, Verdict: api.VerdictDeny, Reason: v.Reason}
 	if v.Allow {
 		entry.Verdict = api.VerdictAllow
+	}
+	if missed > 0 {
+		more := entry
+		more.Account, more.Key, more.Object, more.Verdict, more.Count = s.name, "", "", api.VerdictDeny, missed
+		more.Reason = "requests before this one were too many: refused, and counted only"
+		_, _ = e.cfg.Trust.Audit.Append(more) // the next one tells
 	}
 	_, err := e.cfg.Trust.Audit.Append(entry)
 	if err != nil {
@@ -188,7 +211,11 @@ func (e *Engine) Login(ctx context.Context, p api.Proof) (account string, scope 
 
 // LoggedIn writes down how a login ended.
 func (e *Engine) LoggedIn(account, key string, verdict api.Verdict, reason string) {
-	_ = e.record(who{account: account, key: key, via: viaSSH}, authz.Login, "", authz.Verdict{Allow: verdict == api.VerdictAllow, Reason: reason})
+	from := source{kind: atLogin} // the account of a denied one is anybody's claim
+	if verdict == api.VerdictAllow {
+		from = source{byAccount, account}
+	}
+	_ = e.recordFrom(from, who{account: account, key: key, via: viaSSH}, authz.Login, "", authz.Verdict{Allow: verdict == api.VerdictAllow, Reason: reason})
 }
 
 // How callers come, as in api.Caller.

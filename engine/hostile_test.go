@@ -152,3 +152,79 @@ func TestWhoSeesOneVMHearsOfNoSatellites(t *testing.T) {
 		t.Error("told of satellites or the tree, which only tenants and readers of all may see")
 	}
 }
+
+// written gives what a satellite has in its log.
+func (s *sat) written(t *testing.T, q api.Query) []api.AuditEntry {
+	t.Helper()
+	all, err := s.cfg.Trust.Audit.Find(t.Context(), q, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func wants(key, value string) api.Query {
+	return api.Query{Filters: []api.Filter{{Key: key, Values: []string{value}}}}
+}
+
+// TestARequestWithoutAProofIsWrittenDown: of a satellite that belongs here, of one that does not, and of one whose proof was
+// revoked.
+func TestARequestWithoutAProofIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	a, b := two(t)
+	vm := create(t, b, "web-1", "s2")
+	to := b.radar.Self()
+	ask := func(p api.Proof) error {
+		s, err := a.peers.at(to, api.Caller{Via: viaSSH, Proof: p})
+		if err != nil {
+			return err
+		}
+		_, err = s.Delete(t.Context(), api.DeleteRequest{VM: vm.ID, Confirm: "web-1"})
+		return err
+	}
+	if err := ask(meAt(b.id).Proof); api.CodeOf(err) != api.CodeDenied {
+		t.Fatal(err)
+	}
+	got := b.written(t, wants(api.KeyVerdict, "deny"))
+	if len(got) != 1 || got[0].Action != "delete" || got[0].Via != viaPeer || got[0].From != "s1" || got[0].Reason == "" || got[0].Account != "" {
+		t.Errorf("s2 wrote down %+v", got)
+	}
+	b.hears(t, owner.says(t, statement.Membership{Account: myAddress, Constellation: "test", Satellite: fingerprint(a.id), At: now()}))
+	for range 200 {
+		if err := ask(meAt(a.id).Proof); api.CodeOf(err) != api.CodeDenied {
+			t.Fatal(err)
+		}
+	}
+	got = b.written(t, wants(api.KeyReason, "*not admitted*"))
+	if len(got) < 10 || len(got) > 60 {
+		t.Errorf("of 200 requests of an ejected satellite %d are written down", len(got))
+	}
+}
+
+// TestNobodyWashesTheLogOut: who does a thousand things at once has to wait, and what comes after tells of how many.
+func TestNobodyWashesTheLogOut(t *testing.T) {
+	t.Parallel()
+	a, _ := two(t)
+	tenant := tenantOf(t, 3, a)
+	later := time.Duration(0)
+	a.Engine.pace.now = func() time.Time { return time.Now().Add(later) }
+	svc := tenant.at(t, a, statement.All).(constellation).local()
+	refusals := 0
+	for range 3000 {
+		if _, err := svc.Propose(t.Context(), api.ProposeRequest{Kind: "x"}); api.CodeOf(err) == api.CodeExhausted {
+			refusals++
+		}
+	}
+	if refusals < 1500 {
+		t.Errorf("%d of 3000 were refused", refusals)
+	}
+	if _, err := owner.at(t, a, statement.All).Trust(t.Context()); err != nil {
+		t.Errorf("others are kept out: %v", err)
+	}
+	later = time.Minute
+	_, _ = svc.Propose(t.Context(), api.ProposeRequest{Kind: "y"})
+	told := a.written(t, wants(api.KeyReason, "*too many*"))
+	if len(told) == 0 || told[0].Count == 0 || told[0].Account != tenant.account.String() {
+		t.Errorf("nobody tells of what was refused: %+v", told)
+	}
+}

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"decenter/engine/api"
+)
+
+// pace bounds how fast the audit log fills: it keeps 64 MiB, some 100,000 decisions, and who could write so many would wash out
+// what was written before. Who is too fast is refused; how many were is written down when there is room again.
+type pace struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	sources map[source]*allowance // at most maxSources; one that is not there has all of its burst
+}
+
+// source is on whose account decisions are written down.
+type source struct {
+	kind sourceKind
+	name string // of an account or a satellite
+}
+
+type sourceKind uint8
+
+const (
+	byAccount   sourceKind = iota // that was proved
+	bySatellite                   // that is admitted, and brought a request of nobody
+	byStrangers                   // on the satellites' port, all together
+	atLogin                       // who proved nothing at a login, all together: the SSH server bounds each address
+)
+
+// paces are decisions per second, and at once. One account needs a day to fill the log.
+var paces = map[sourceKind]struct{ rate, burst float64 }{
+	byAccount: {1, 1000}, bySatellite: {0.1, 50}, byStrangers: {0.1, 50}, atLogin: {1, 500},
+}
+
+const maxSources = 4096
+
+type allowance struct {
+	left   float64
+	at     time.Time
+	missed int // refused since the last that was written down
+}
+
+// errTooMany is what those hear who are too fast.
+var errTooMany = &api.Error{Code: api.CodeExhausted, Message: "too many requests that are written down one by one in the audit log",
+	Hint: "wait: one more is taken each second, and many again in some minutes"}
+
+func newPace(now func() time.Time) *pace { return &pace{now: now, sources: map[source]*allowance{}} }
+
+// take tells whether a decision may be written down, and how many were not since the last that was.
+func (p *pace) take(s source) (missed int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, is := p.now(), paces[s.kind]
+	a := p.sources[s]
+	if a == nil {
+		p.room(now)
+		a = &allowance{left: is.burst, at: now}
+		p.sources[s] = a
+	}
+	a.left = min(is.burst, a.left+is.rate*max(0, now.Sub(a.at).Seconds()))
+	a.at = now
+	if a.left < 1 {
+		a.missed++
+		return 0, errTooMany
+	}
+	a.left--
+	missed, a.missed = a.missed, 0
+	return missed, nil
+}
+
+// room drops those who have their burst again, and have missed nothing; if need be, anyone.
+func (p *pace) room(now time.Time) {
+	if len(p.sources) < maxSources {
+		return
+	}
+	for s, a := range p.sources {
+		if is := paces[s.kind]; a.missed == 0 && a.left+is.rate*now.Sub(a.at).Seconds() >= is.burst {
+			delete(p.sources, s)
+		}
+	}
+	for s := range p.sources {
+		if len(p.sources) < maxSources {
+			return
+		}
+		delete(p.sources, s)
+	}
+}
