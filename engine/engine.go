@@ -133,6 +133,7 @@ type Engine struct {
 	ready   atomic.Bool // earlier work was recovered: VMs may be changed
 	metrics *metrics
 	pace    *pace
+	reading chan struct{} // of one place: the audit log is read by one at a time
 
 	// life ends when Run does; jobs hang on it and not on who asked for them.
 	life   context.Context
@@ -154,7 +155,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, id: id, began: cfg.Now(), bus: events.New(cfg.Now), pace: newPace(cfg.Now), busy: map[string]claim{}}
+	e := &Engine{cfg: cfg, id: id, began: cfg.Now(), bus: events.New(cfg.Now), pace: newPace(cfg.Now), reading: make(chan struct{}, 1), busy: map[string]claim{}}
 	e.life, e.endAll = context.WithCancel(context.Background())
 	e.metrics = newMetrics(e)
 	e.peers = newPeers(cfg)

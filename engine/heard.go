@@ -4,8 +4,11 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"decenter/engine/api"
+	"decenter/engine/match"
+	"decenter/engine/proof"
 	"decenter/engine/radar"
 	"decenter/virt"
 )
@@ -16,6 +19,7 @@ import (
 type heard struct {
 	api.Service
 	from radar.Member
+	now  func() time.Time
 }
 
 // maxHeardJobs bounds what is taken of one satellite's jobs; an honest one has fewer.
@@ -90,6 +94,9 @@ func (h heard) Search(ctx context.Context, q api.Query) (api.SearchReply, error)
 
 func (h heard) VM(ctx context.Context, ref string) (api.VM, error) {
 	v, err := h.Service.VM(ctx, ref)
+	if api.CodeOf(err) == api.CodeAmbiguous { // one satellite has no two of a name
+		return api.VM{}, h.lies("VM " + ref)
+	}
 	if err == nil && (!h.vm(&v) || v.Name != ref && !strings.EqualFold(v.ID, ref)) {
 		return api.VM{}, h.lies("VM " + ref)
 	}
@@ -134,6 +141,33 @@ func (h heard) Jobs(ctx context.Context, r api.JobsRequest) (api.JobsReply, erro
 		return api.JobsReply{}, h.lies("job " + r.ID)
 	}
 	return api.JobsReply{Jobs: jobs}, nil
+}
+
+// Audit takes entries of its own log that fit the question, and are not of the future: that would put them before everyone else's.
+func (h heard) Audit(ctx context.Context, r api.AuditRequest) (api.AuditReply, error) {
+	now := h.now()
+	asked, err := match.Audit(r.Query, now)
+	if err != nil {
+		return api.AuditReply{}, err
+	}
+	reply, err := h.Service.Audit(ctx, r)
+	if err != nil {
+		return api.AuditReply{}, err
+	}
+	var own api.AuditReply
+	for _, e := range reply.Entries[:min(len(reply.Entries), api.MaxAudit)] {
+		if e.Satellite = h.from.Name; asked.Match(e) && e.Time.Before(now.Add(proof.MaxSkew)) {
+			own.Entries = append(own.Entries, e)
+		}
+	}
+	if r.Verify {
+		if len(reply.Chains) != 1 {
+			return api.AuditReply{}, h.lies("its audit log")
+		}
+		own.Chains = reply.Chains
+		own.Chains[0].Satellite = h.from.Name
+	}
+	return own, nil
 }
 
 func (h heard) Satellites(ctx context.Context) (api.SatellitesReply, error) {

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -226,5 +228,92 @@ func TestNobodyWashesTheLogOut(t *testing.T) {
 	told := a.written(t, wants(api.KeyReason, "*too many*"))
 	if len(told) == 0 || told[0].Count == 0 || told[0].Account != tenant.account.String() {
 		t.Errorf("nobody tells of what was refused: %+v", told)
+	}
+}
+
+// TestWhoReachesForWhatIsAnothersIsWrittenDown, and is not told that anything is there: neither now nor by the log.
+func TestWhoReachesForWhatIsAnothersIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	a, _ := two(t)
+	vm := create(t, a, "theirs", "s1")
+	tenant := tenantOf(t, 3, a)
+	l := tenant.at(t, a, statement.All).(constellation).local() // as a satellite may that asks nobody first
+	for _, ref := range []string{vm.ID, "theirs"} {
+		if _, err := l.Delete(t.Context(), api.DeleteRequest{VM: ref, Confirm: "theirs"}); api.CodeOf(err) != api.CodeNotFound {
+			t.Errorf("delete: %v", err)
+		}
+		if _, err := l.Console(t.Context(), ref); api.CodeOf(err) != api.CodeNotFound {
+			t.Errorf("console: %v", err)
+		}
+	}
+	jobs := a.jobs.List()
+	if _, err := l.Cancel(t.Context(), jobs[0].ID); api.CodeOf(err) != api.CodeNotFound {
+		t.Errorf("cancel: %v", err)
+	}
+	denied := map[string]int{}
+	for _, e := range a.written(t, wants(api.KeyAccount, tenant.account.String())) {
+		if e.Verdict == api.VerdictDeny && strings.Contains(e.Object, "theirs") {
+			denied[e.Action]++
+		}
+	}
+	if denied["delete"] != 2 || denied["console"] != 2 || denied["cancel"] != 1 {
+		t.Errorf("the log has %v", denied)
+	}
+	r, err := l.Audit(t.Context(), api.AuditRequest{})
+	if err != nil || slices.ContainsFunc(r.Entries, func(e api.AuditEntry) bool { return strings.Contains(e.Object, "theirs") }) {
+		t.Errorf("the log tells the tenant: %+v, %v", r.Entries, err)
+	}
+	if _, err := l.Audit(t.Context(), api.AuditRequest{Verify: true}); api.CodeOf(err) != api.CodeDenied {
+		t.Errorf("a tenant has the whole log walked: %v", err)
+	}
+}
+
+// forger is a satellite that says what others decided.
+type forger struct{ api.Service }
+
+func (forger) Audit(context.Context, api.AuditRequest) (api.AuditReply, error) {
+	r := api.AuditReply{Chains: []api.AuditChain{{Satellite: "s1", Broken: "all of it"}}}
+	for n := range 5000 {
+		r.Entries = append(r.Entries, api.AuditEntry{Satellite: "s1", Seq: uint64(n + 1), Time: now().Add(time.Duration(n%2) * time.Hour), Account: "forged", Action: "delete", Verdict: api.VerdictAllow})
+	}
+	return r, nil
+}
+
+func (forger) VM(_ context.Context, ref string) (api.VM, error) {
+	return api.VM{}, api.Errorf(api.CodeAmbiguous, "two answer to it")
+}
+
+// TestASatelliteTellsOfItsOwnDecisionsAlone, and cannot say that a VM of another is two.
+func TestASatelliteTellsOfItsOwnDecisionsAlone(t *testing.T) {
+	t.Parallel()
+	a := satellite(t, "s1").live(t)
+	a.serve()
+	vm := create(t, a, "web-1", "s1")
+	f := satellite(t, "forger")
+	f.lying(t, forger{})
+	meet(t, a, f)
+	r, err := a.open().Audit(t.Context(), api.AuditRequest{Verify: true})
+	if err != nil || len(r.Chains) != 2 || r.Chains[0].Satellite != "forger" || r.Chains[1].Broken != "" {
+		t.Errorf("chains: %+v, %v", r.Chains, err)
+	}
+	r, err = a.open().Audit(t.Context(), api.AuditRequest{})
+	forged := 0
+	for _, e := range r.Entries {
+		if e.Account == "forged" {
+			forged++
+		}
+		if (e.Account == "forged") != (e.Satellite == "forger") || e.Time.After(time.Now().Add(time.Minute)) {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	}
+	if forged > api.MaxAudit || len(r.Entries) == forged {
+		t.Errorf("%d of %d entries are forged", forged, len(r.Entries))
+	}
+	r, err = a.open().Audit(t.Context(), api.AuditRequest{Query: wants(api.KeyAction, "create")})
+	if err != nil || len(r.Entries) != 1 {
+		t.Errorf("it told of something else than was asked: %d entries, %v", len(r.Entries), err)
+	}
+	if _, err := a.open().VM(t.Context(), vm.ID); err != nil {
+		t.Errorf("web-1: %v", err)
 	}
 }

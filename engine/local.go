@@ -126,7 +126,7 @@ func (l local) VM(ctx context.Context, ref string) (api.VM, error) {
 	if err != nil {
 		return api.VM{}, err
 	}
-	g, err := l.find(ctx, w, ref)
+	g, err := l.find(ctx, w, authz.Read, ref)
 	if err != nil && api.CodeOf(err) == api.CodeNotFound {
 		// A VM that is being created has no definition yet.
 		vms, verr := l.e.vms(ctx)
@@ -152,10 +152,14 @@ func (l local) VM(ctx context.Context, ref string) (api.VM, error) {
 	return v, nil
 }
 
-// find gives a VM that w may see; of others nobody learns that they are there.
-func (l local) find(ctx context.Context, w who, ref string) (virt.Guest, error) {
+// unseen is the reason of denials of which their own account is not told: it would learn that something is there.
+const unseen = "it is another's: who may not see a thing is told that there is none"
+
+// find gives a VM that w may see, to do a to it; of others nobody learns that they are there.
+func (l local) find(ctx context.Context, w who, a authz.Action, ref string) (virt.Guest, error) {
 	g, err := l.e.known(ctx, ref)
 	if err == nil && !w.sees(l.e.objectVM(g.ID.String(), g.Owner)) {
+		_ = l.e.record(w, a, g.Name, authz.Verdict{Reason: unseen})
 		return virt.Guest{}, l.e.noVM(ref)
 	}
 	return g, err
@@ -168,7 +172,7 @@ func (l local) enterVM(ctx context.Context, a authz.Action, ref, what string) (w
 		_ = l.e.record(w, a, ref, authz.Verdict{Reason: err.Error()})
 		return who{}, virt.Guest{}, authz.Object{}, refused(err)
 	}
-	g, err := l.find(ctx, w, ref)
+	g, err := l.find(ctx, w, a, ref)
 	if err != nil {
 		return who{}, virt.Guest{}, authz.Object{}, err
 	}
@@ -234,6 +238,9 @@ func (l local) Cancel(ctx context.Context, id string) (api.Job, error) {
 	}
 	job, err := l.job(w, id)
 	if err != nil {
+		if there := l.e.jobs.Find(id); api.CodeOf(err) == api.CodeNotFound && len(there) > 0 {
+			_ = l.e.record(w, authz.Cancel, there[0].Verb+" "+there[0].Object, authz.Verdict{Reason: unseen})
+		}
 		return api.Job{}, err
 	}
 	if err := l.e.decide(w, authz.Cancel, l.e.objectJob(job), job.Verb+" "+job.Object); err != nil {

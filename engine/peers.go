@@ -59,7 +59,7 @@ func (p *peers) at(m radar.Member, caller api.Caller) (api.Service, error) {
 		have = peer{m.Addr, rpc.DialTLS(m.Addr.String(), config)}
 		p.open[m.ID] = have
 	}
-	return heard{have.client.For(asker{p.trust.Signer, shown, to, p.now}), m}, nil
+	return heard{have.client.For(asker{p.trust.Signer, shown, to, p.now}), m, p.now}, nil
 }
 
 // errNoAccount is what root hears of other satellites, which know no root but their own.
