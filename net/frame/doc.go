@@ -54,4 +54,36 @@
 // own id 6, in this order of weight.
 //
 // What the fields mean and when they are sent is told in package tree.
+//
+// # Frames of others
+//
+// Any frame's header can be read and said (Ethernet): up to three tags of four bytes stand between the source and the
+// EtherType, each a TPID (8100, 88A8 or 9100) and a TCI. A value of at most 1500 in place of the EtherType is the length
+// of what follows, which then begins with an LLC header (IEEE 802.2).
+//
+//	 0              6         12      14     16      18     20
+//	+--------------+---------+-------+------+-------+------+-------+--------
+//	| destination  | source  | 88 A8 | TCI  | 81 00 | TCI  | type  | payload     two tags
+//	+--------------+---------+-------+------+-------+------+-------+--------
+//
+// # BPDUs
+//
+// The bridge protocol data units of IEEE 802.1D-2004 clause 9 are spoken with bridges that are no satellites; see package
+// rstp. They are untagged and go to 01-80-C2-00-00-00. All numbers are big-endian; times are in 1/256 s.
+//
+//	 0                6         12       14         17
+//	+----------------+---------+--------+----------+----------
+//	| 01 80 C2 00 .. | source  | length | 42 42 03 | BPDU          padded to 60 bytes
+//	+----------------+---------+--------+----------+----------
+//
+//	 0       2      3      4       5      13     17       25     27    29    31      33      35     36
+//	+-------+------+------+-------+------+------+--------+------+-----+-----+-------+-------+------+
+//	| 00 00 | vers | type | flags | root | cost | bridge | port | age | max | hello | delay | 00   |
+//	+-------+------+------+-------+------+------+--------+------+-----+-----+-------+-------+------+
+//	  TCN     0      80   ends here
+//	  config  0      00     TC bit 0, TC acknowledgement bit 7                      ends here
+//	  RST     2      02     TC 0, proposal 1, role 2-3, learning 4, forwarding 5, agreement 6        version 1 length: 0
+//	  MST     3+     02     as RST, then more, which is ignored
+//
+// Roles: 0 unknown, 1 alternate or backup, 2 root, 3 designated.
 package frame
