@@ -153,7 +153,16 @@ func (e *Engine) record(w who, a authz.Action, what string, v authz.Verdict) err
 // recordFrom is record of what else than an account brought about. Reads that are allowed are counted by the log, and root
 // has to be able to act whatever others do.
 func (e *Engine) recordFrom(s source, w who, a authz.Action, what string, v authz.Verdict) error {
-	missed := 0
+	missed, before := 0, 0
+	if a == authz.Trust {
+		a = authz.Read // in the log: a console asks for it every few seconds
+	}
+	if a == authz.Read && !v.Allow {
+		again := false
+		if before, again = e.pace.again(s, what+"\x00"+v.Reason); again {
+			return nil
+		}
+	}
 	if counted := a == authz.Read && v.Allow; !counted && !w.root {
 		var err error
 		if missed, err = e.pace.take(s); err != nil {
@@ -164,6 +173,9 @@ func (e *Engine) recordFrom(s source, w who, a authz.Action, what string, v auth
 	entry := api.AuditEntry{Account: w.account, Key: w.key, Via: w.via, From: w.from, Action: string(a), Object: what, Verdict: api.VerdictDeny, Reason: v.Reason}
 	if v.Allow {
 		entry.Verdict = api.VerdictAllow
+	}
+	if before > 0 {
+		entry.Count = before + 1
 	}
 	if missed > 0 {
 		more := entry

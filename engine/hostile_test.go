@@ -317,3 +317,32 @@ func TestASatelliteTellsOfItsOwnDecisionsAlone(t *testing.T) {
 		t.Errorf("web-1: %v", err)
 	}
 }
+
+// TestAnOpenConsoleWashesNothingOut: it asks each second for what its account may see, and for what it may not.
+func TestAnOpenConsoleWashesNothingOut(t *testing.T) {
+	t.Parallel()
+	a, b := two(t)
+	reader := newPerson(t, 4)
+	for _, s := range []*sat{a, b} {
+		s.hears(t, owner.says(t, grant(statement.Reader, reader, statement.ObjectVM("11111111-1111-4111-8111-111111111111"))))
+	}
+	svc, later := reader.at(t, a, statement.All), time.Duration(0)
+	a.Engine.pace.now = func() time.Time { return time.Now().Add(later) }
+	began := len(a.written(t, api.Query{}))
+	for range 50 {
+		if _, err := svc.Satellites(t.Context()); api.CodeOf(err) != api.CodeDenied {
+			t.Fatal(err)
+		}
+		if _, err := owner.at(t, a, statement.Read).Trust(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(a.written(t, api.Query{})) - began; n > 4 {
+		t.Errorf("%d entries of the same", n)
+	}
+	later = repeatWindow
+	_, _ = svc.Satellites(t.Context())
+	if all := a.written(t, wants(api.KeyVerdict, "deny")); len(all) < 2 || all[0].Count != 50 {
+		t.Errorf("how often is not told: %+v", all)
+	}
+}

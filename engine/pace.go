@@ -41,7 +41,40 @@ const maxSources = 4096
 type allowance struct {
 	left   float64
 	at     time.Time
-	missed int // refused since the last that was written down
+	missed int               // refused since the last that was written down
+	denied map[string]repeat // reads, by what was read and why not; at most maxRepeats
+}
+
+// repeat is a denied read that was written down, and how often it was denied again since.
+type repeat struct {
+	at time.Time
+	n  int
+}
+
+// A console asks every second, also for what it may not see. The same denial within repeatWindow is one entry: the first, and
+// the count of the others is in the next.
+const (
+	repeatWindow = 10 * time.Minute
+	maxRepeats   = 64
+)
+
+// again tells whether a denied read was written down a moment ago; if not, it is to be now, and stands for n.
+func (p *pace) again(s source, what string) (n int, again bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	a := p.of(s, now)
+	r, known := a.denied[what]
+	if age := now.Sub(r.at); known && age >= 0 && age < repeatWindow {
+		r.n++
+		a.denied[what] = r
+		return 0, true
+	}
+	if a.denied == nil || len(a.denied) >= maxRepeats {
+		a.denied = map[string]repeat{}
+	}
+	a.denied[what] = repeat{at: now}
+	return r.n, false
 }
 
 // errTooMany is what those hear who are too fast.
@@ -54,15 +87,7 @@ func newPace(now func() time.Time) *pace { return &pace{now: now, sources: map[s
 func (p *pace) take(s source) (missed int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, is := p.now(), paces[s.kind]
-	a := p.sources[s]
-	if a == nil {
-		p.room(now)
-		a = &allowance{left: is.burst, at: now}
-		p.sources[s] = a
-	}
-	a.left = min(is.burst, a.left+is.rate*max(0, now.Sub(a.at).Seconds()))
-	a.at = now
+	a := p.of(s, p.now())
 	if a.left < 1 {
 		a.missed++
 		return 0, errTooMany
@@ -70,6 +95,19 @@ func (p *pace) take(s source) (missed int, err error) {
 	a.left--
 	missed, a.missed = a.missed, 0
 	return missed, nil
+}
+
+// of gives a source's allowance as of now. mu is held.
+func (p *pace) of(s source, now time.Time) *allowance {
+	is, a := paces[s.kind], p.sources[s]
+	if a == nil {
+		p.room(now)
+		a = &allowance{left: is.burst, at: now}
+		p.sources[s] = a
+	}
+	a.left = min(is.burst, a.left+is.rate*max(0, now.Sub(a.at).Seconds()))
+	a.at = now
+	return a
 }
 
 // room drops those who have their burst again, and have missed nothing; if need be, anyone.
