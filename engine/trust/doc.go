@@ -64,5 +64,7 @@
 //
 // Sorted by line, each text ending in a line end. Everything in it proves itself: it is verified when it is read, what
 // does not hold is logged and left out, and the file as it was is kept beside it with the suffix .damaged. A kill -9 leaves
-// the old or the new file, both whole; what Declare returned from is in it.
+// the old or the new file, both whole; what Declare returned from is in it. On a disk that
+// takes nothing, what takes rights away (a revocation, an ejection, a lesser grant) holds until the engine ends: guests may fill
+// the disk, and must not keep their own revocation out by it. The error is told even so.
 package trust

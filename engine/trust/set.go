@@ -91,6 +91,32 @@ func (s *set) news(e entry) bool {
 	return !had || statement.Replaces(e.Statement, old.Statement)
 }
 
+// less gives the set with those of next that take something away; some tells whether there are any. Who can fill a disk must
+// not be able to keep a revocation out.
+func (s *set) less(next *set) (less *set, some bool) {
+	less = s.clone()
+	for p, e := range next.entries {
+		if old, had := s.entries[p]; had && old.signed.Line == e.signed.Line {
+			continue
+		}
+		takes := false
+		switch x := e.Statement.(type) {
+		case statement.Revocation:
+			takes = true
+		case statement.Membership:
+			takes = !x.Admit
+		case statement.Grant:
+			old, had := s.entries[p].Statement.(statement.Grant)
+			takes = had && rank(api.Role(x.Role)) < rank(api.Role(old.Role))
+		}
+		if takes {
+			less.put(e)
+			some = true
+		}
+	}
+	return less, some
+}
+
 // expiry is when a statement cannot matter any more, if ever.
 func expiry(s statement.Statement) (time.Time, bool) {
 	switch s.(type) {

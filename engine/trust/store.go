@@ -117,7 +117,8 @@ const maxRounds = 32
 
 // Merge takes in what another satellite holds, by the same rules as Declare, and tells how many were new. One that is
 // refused does not spoil the others, and whose signer becomes known by another of the batch is taken whatever their order.
-// Delegations are refused: who acts for whom here, another satellite does not decide. At most api.MaxStatements are looked at. All that was taken is on the disk when Merge returns; if that fails, none is.
+// Delegations are refused: who acts for whom here, another satellite does not decide. At most api.MaxStatements are looked
+// at. All that was taken is on the disk when Merge returns; if that fails, none is, and only what takes rights away holds.
 func (s *Store) Merge(batch []statement.Signed) (changed int, refused []error) {
 	if over := len(batch) - api.MaxStatements; over > 0 {
 		refused = append(refused, api.Errorf(api.CodeExhausted, "%d statements at once are %d too many", len(batch), over))
@@ -192,7 +193,10 @@ func (s *Store) commit(next *set, now time.Time) error {
 		return api.Errorf(api.CodeUnavailable, "this satellite is stopping")
 	}
 	if err := s.keep(next); err != nil {
-		s.log.Error("statements could not be written", "err", err)
+		s.log.Error("statements could not be written; what takes rights away holds as long as this engine runs", "err", err)
+		if less, some := s.set.less(next); some {
+			s.publish(less) // the next one that is written has them, and others do
+		}
 		return api.Errorf(api.CodeFailed, "the statement could not be kept: %v", err)
 	}
 	s.expires = next.prune(now)

@@ -337,3 +337,25 @@ func TestAfterCloseNothingChanges(t *testing.T) {
 	}
 	refuses(t, s, admit(ann, saturn, 1), api.CodeUnavailable, "stopping")
 }
+
+// A tenant's guests may fill the disk; their revocation holds even so, and is written with whatever is written next.
+func TestADiskThatFailsKeepsNoRevocationOut(t *testing.T) {
+	cfg, _ := lab(t)
+	s := open(t, cfg)
+	says(t, s, admit(ann, saturn, 1), grant(ann, statement.Tenant, bob, all, 1), grant(ann, statement.Operator, eve, all, 1))
+	keep := s.keep
+	s.keep = func(*set) error { return os.ErrPermission }
+	_, refused := s.Merge([]statement.Signed{signed(revoke(bob, laptop, 2)), signed(eject(ann, saturn, 2)), signed(grant(ann, statement.Reader, eve, all, 2)),
+		signed(grant(ann, statement.Owner, bob, all, 2)), signed(admit(ann, titan, 2))})
+	want(t, "refusals", len(refused), 1)
+	_, revoked := s.View().Revoked(bob, laptop, at(1))
+	v := s.View()
+	want(t, "revoked, ejected, less", []any{revoked, v.Ejected(saturn), v.Tenant(eve.String())}, []any{true, true, false})
+	want(t, "more", []any{v.Owner(bob.String()), v.Admitted(titan)}, []any{false, false})
+	s.keep = keep
+	says(t, s, admit(ann, titan, 3))
+	_ = s.Close()
+	v = open(t, cfg).View()
+	_, revoked = v.Revoked(bob, laptop, at(1))
+	want(t, "on the disk", []any{revoked, v.Ejected(saturn), v.Admitted(titan)}, []any{true, true, true})
+}
