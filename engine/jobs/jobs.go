@@ -31,6 +31,8 @@ import (
 // The bounds of one satellite.
 const (
 	MaxRunning = 256
+	// MaxAccount is how many may run for one account: nobody's hold up the others', nor root's.
+	MaxAccount = MaxRunning / 4
 	minPrefix  = 4 // digits of an id that are enough to name a job
 )
 
@@ -121,6 +123,15 @@ func (j *Jobs) admit(job *api.Job, cancel context.CancelCauseFunc) error {
 	}
 	if len(j.running) >= MaxRunning {
 		return &api.Error{Code: api.CodeExhausted, Message: fmt.Sprintf("%d jobs are running on %s", MaxRunning, j.satellite), Hint: "wait for some to end, or cancel some"}
+	}
+	own := 0
+	for _, r := range j.running {
+		if r.job.Account == job.Account {
+			own++
+		}
+	}
+	if own >= MaxAccount && job.Account != api.AccountLocal {
+		return &api.Error{Code: api.CodeExhausted, Message: fmt.Sprintf("%d jobs of %s are running on %s", own, job.Account, j.satellite), Hint: "wait for some to end, or cancel some"}
 	}
 	// An id means one job; also a job that is over can be asked for.
 	taken := func(id string) bool {

@@ -152,3 +152,26 @@ func TestTooManyJobsAreRefused(t *testing.T) {
 	}
 	stop()
 }
+
+func TestOneAccountHoldsUpNoOther(t *testing.T) {
+	j, journal, _ := open(t, filepath.Join(t.TempDir(), "journal"))
+	defer journal.Close()
+	ctx, end := context.WithCancel(t.Context())
+	defer j.wg.Wait()
+	defer end()
+	start := func(account string) error {
+		_, err := j.Start(ctx, api.Job{Verb: "stop", Object: "web", Account: account}, nil, func(ctx context.Context, _ *Progress) error { <-ctx.Done(); return ctx.Err() })
+		return err
+	}
+	for range MaxAccount {
+		if err := start("tenant"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := start("tenant"); api.CodeOf(err) != api.CodeExhausted {
+		t.Errorf("one more: %v", err)
+	}
+	if err := start("another"); err != nil {
+		t.Errorf("another's: %v", err)
+	}
+}
