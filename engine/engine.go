@@ -105,8 +105,8 @@ type Exchange interface {
 	Introduce(ctx context.Context, addrs []netip.Addr) (admitted []netip.Addr)
 	// Handler answers other satellites, also those that are not admitted yet.
 	Handler() http.Handler
-	// Listen gives the connections of a listener after their handshake, within bounds for strangers.
-	Listen(l net.Listener) (net.Listener, error)
+	// Member tells whether the other end of a connection proved the key of an admitted satellite. It does not wait.
+	Member(state tls.ConnectionState) bool
 }
 
 // Times and bounds of the engine.

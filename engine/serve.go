@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -87,16 +88,14 @@ const ExchangePattern = "/decenter.v1.Satellite/"
 func (e *Engine) ServePeers(ctx context.Context, l net.Listener, config *tls.Config) error {
 	mux := http.NewServeMux()
 	mux.Handle(rpc.PeerPattern, rpc.NewPeerHandler(e.authenticate))
-	x := e.cfg.Trust.Exchange
-	if x == nil {
-		return serve(ctx, rpc.NewServer(mux), rpc.NewTLSListener(l, config, rpc.PeerLimits()))
+	var member func(tls.ConnectionState) bool
+	if x := e.cfg.Trust.Exchange; x != nil {
+		mux.Handle(ExchangePattern, x.Handler())
+		member = x.Member
 	}
-	mux.Handle(ExchangePattern, x.Handler())
-	l, err := x.Listen(l)
-	if err != nil {
-		return err
-	}
-	return serve(ctx, rpc.NewServer(mux), l)
+	s := rpc.NewServer(mux)
+	s.ErrorLog = slog.NewLogLogger(e.cfg.Log.Handler(), slog.LevelDebug) // it tells of each stranger that was cut off
+	return serve(ctx, s, rpc.NewTLSListener(l, config, rpc.PeerLimits(), member))
 }
 
 // ServeMetrics answers Prometheus until ctx ends.

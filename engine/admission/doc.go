@@ -48,8 +48,8 @@
 //
 // # Strangers
 //
-// Anyone on the cable may connect. Listen therefore does the TLS handshake within bounds, and lets strangers have few connections
-// for a short time; see its constants. Their statements cost a signature's check only if their signer is an owner.
+// Anyone on the cable may connect. The listener (package rpc) therefore does TLS handshakes within bounds, asks Member at the
+// end of each, and lets strangers have few connections for a short time. What they may ask is bounded here. Their statements cost a signature's check only if their signer is an owner.
 //
 // # Ejection
 //

@@ -16,6 +16,7 @@ import (
 
 	"decenter/engine/identity"
 	"decenter/engine/keyring"
+	"decenter/engine/rpc"
 	"decenter/keys"
 	"decenter/keys/statement"
 )
@@ -210,11 +211,12 @@ func TestStrangersAreBounded(t *testing.T) {
 				alive++
 			}
 		}
-		if alive != maxFromSource {
-			t.Errorf("%d connections are open, not %d", alive, maxFromSource)
+		limits := rpc.PeerLimits()
+		if alive != limits.StrangersPerSource {
+			t.Errorf("%d connections are open, not %d", alive, limits.StrangersPerSource)
 		}
 		// Silent ones are sent away.
-		time.Sleep(strangerLife)
+		time.Sleep(limits.Stay)
 		for _, c := range open {
 			_ = c.SetReadDeadline(time.Now().Add(time.Second))
 			if _, err := io.Copy(io.Discard, c); err != nil && isTimeout(err) {
@@ -222,8 +224,29 @@ func TestStrangersAreBounded(t *testing.T) {
 			}
 		}
 	})
+	t.Run("every place taken from four addresses", func(t *testing.T) {
+		config, _ := id.ListenTLS()
+		config.NextProtos = []string{"h2"}
+		limits := rpc.PeerLimits()
+		for n := range limits.Strangers {
+			from := &net.TCPAddr{IP: net.IPv4(127, 9, 10, byte(n/limits.StrangersPerSource)+1)}
+			conn, err := (&tls.Dialer{Config: config, NetDialer: &net.Dialer{LocalAddr: from}}).Dial("tcp",
+				netip.AddrPortFrom(w.addr(1), uint16(w.port)).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		newcomer := w.add(false)
+		w.declare(newcomer, w.says(true, newcomer, 0))
+		began := time.Now()
+		if got := newcomer.adm.Introduce(t.Context(), []netip.Addr{w.addr(1)}); len(got) != 1 {
+			t.Errorf("an honest newcomer cannot introduce itself among %d strangers", limits.Strangers)
+		}
+		t.Logf("among %d strangers a newcomer was introduced in %v", limits.Strangers, time.Since(began).Round(time.Millisecond))
+	})
 	t.Run("half-open handshakes", func(t *testing.T) {
-		for n := range 400 {
+		for n := range 600 { // more than may be under way
 			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 8, byte(n/100), byte(n%100)+1)}, Timeout: time.Second}
 			conn, err := d.Dial("tcp", netip.AddrPortFrom(w.addr(1), uint16(w.port)).String())
 			if err != nil {
@@ -239,10 +262,10 @@ func TestStrangersAreBounded(t *testing.T) {
 		w.eventually(2*time.Second, "a statement passes", func() bool { return two[0].store.View().Admitted(fp) })
 		l, err := two[1].adm.dial(t.Context(), netip.AddrPortFrom(w.addr(1), uint16(w.port)), two[0].fp)
 		if err != nil {
-			t.Fatalf("a member cannot connect among 400 half-open handshakes: %v", err)
+			t.Fatalf("a member cannot connect among 600 half-open handshakes: %v", err)
 		}
 		l.close()
-		t.Logf("with 400 half-open connections a statement passed and a member connected in %v", time.Since(began).Round(time.Millisecond))
+		t.Logf("with 600 half-open connections a statement passed and a member connected in %v", time.Since(began).Round(time.Millisecond))
 	})
 	t.Run("requests", func(t *testing.T) {
 		c := client(t, id, netip.MustParseAddr("127.9.9.4"))

@@ -20,6 +20,7 @@ import (
 	"decenter/engine/identity"
 	"decenter/engine/keyring"
 	"decenter/engine/radar"
+	"decenter/engine/rpc"
 	"decenter/engine/trust"
 	"decenter/keys"
 	"decenter/keys/statement"
@@ -121,8 +122,9 @@ func (w *world) add(alive bool) *sat {
 	must(err)
 	l, err := net.Listen("tcp", netip.AddrPortFrom(w.addr(s.n), uint16(w.port)).String())
 	must(err)
-	l, err = s.adm.Listen(l)
+	config, err := s.id.ListenTLS()
 	must(err)
+	l = rpc.NewTLSListener(l, config, rpc.PeerLimits(), s.adm.Member)
 	p := new(http.Protocols)
 	p.SetHTTP2(true)
 	mux := http.NewServeMux()

@@ -23,7 +23,7 @@
 //
 // A request is at most MaxRequest bytes and a reply MaxMessage. JSON of a few bytes decodes to a struct of hundreds, so
 // the objects and array elements of a message are counted before it is decoded, too: see budget. Connections whose TLS
-// handshake is under way are bounded for each address, and all together: see NewTLSListener.
+// handshake is under way, and those of strangers, are bounded for each address, and all together: see NewTLSListener.
 //
 // Console's messages are chunks of bytes, at most 32 KiB each. The first from the server is empty: the line is open.
 package rpc

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,11 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Limits bounds the connections of a listener for satellites.
@@ -22,23 +18,35 @@ type Limits struct {
 	PerSource int           // of them, from one address
 	Handshake time.Duration // for one handshake
 	PerKey    int           // whose handshake is done, of one key
+
+	Strangers          int           // whose handshake is done, with a key of no member
+	StrangersPerSource int           // of them, from one address
+	Stay               time.Duration // for one of them, from its handshake's end
 }
 
 // PeerLimits are those of the port between satellites. An honest handshake takes some milliseconds on a quiet machine; a
-// connection under way takes some 20 KB.
+// connection under way takes some 20 KB. A stranger has itself introduced, which takes few requests.
 func PeerLimits() Limits {
-	return Limits{All: 512, PerSource: 64, Handshake: 5 * time.Second, PerKey: 64}
+	return Limits{All: 512, PerSource: 64, Handshake: 5 * time.Second, PerKey: 64,
+		Strangers: 16, StrangersPerSource: 4, Stay: 5 * time.Second}
 }
 
 // NewTLSListener gives the connections of l whose TLS handshake was done, each a *tls.Conn, for a server of NewServer.
-// Where too many are under way, one gives way to each new one: of the address that has the most, the oldest that has not said
-// anything yet, or else the oldest. So nobody is kept out by connections that are opened and left, and an address alone
-// cannot crowd out another. Close ends it and every handshake; connections that were given out go on.
-func NewTLSListener(l net.Listener, config *tls.Config, limits Limits) net.Listener {
+// member is asked at each handshake's end whether the other end proved a member's key, for else it is a stranger; nil:
+// all that config lets in are members. It must not wait.
+//
+// Where too many handshakes are under way, one gives way to each new one: of the address that has the most, the oldest that
+// has not said anything yet, or else the oldest. So nobody is kept out by connections that are opened and left, and an
+// address alone cannot crowd out another. Among strangers it is the same, after their handshakes; members are bounded by
+// their key alone. Close ends the listener and every handshake; connections that were given out go on.
+func NewTLSListener(l net.Listener, config *tls.Config, limits Limits, member func(tls.ConnectionState) bool) net.Listener {
 	config = config.Clone()
 	config.NextProtos = []string{"h2"}
-	t := &tlsListener{Listener: l, config: config, limits: limits, ready: make(chan *tls.Conn), failed: make(chan struct{}),
-		sources: map[netip.Addr]*list.List{}, keys: map[[32]byte]int{}}
+	t := &tlsListener{Listener: l, config: config, limits: limits, member: member,
+		ready: make(chan *tls.Conn), failed: make(chan struct{}),
+		shaking:   newCrowd(limits.All, limits.PerSource),
+		strangers: newCrowd(limits.Strangers, limits.StrangersPerSource),
+		keys:      map[[32]byte]int{}}
 	t.life, t.end = context.WithCancel(context.Background())
 	go t.run()
 	return t
@@ -48,66 +56,17 @@ type tlsListener struct {
 	net.Listener
 	config *tls.Config
 	limits Limits
+	member func(tls.ConnectionState) bool
 	ready  chan *tls.Conn // a handshake's end waits here for Accept
 	failed chan struct{}  // closed once err is set
 	err    error
 	life   context.Context // ends with Close
 	end    context.CancelFunc
 
-	mu      sync.Mutex // guards all below
-	under   int        // handshakes under way
-	sources map[netip.Addr]*list.List
-	keys    map[[32]byte]int // connections that were given out, by key
-}
-
-// young is a connection whose handshake is under way.
-type young struct {
-	net.Conn
-	source netip.Addr
-	place  *list.Element // in its source's list, oldest first; nil once it is out of it
-	spoke  atomic.Bool   // something came from the other end
-
-	release func() // once the handshake is done: what its end gives back
-	once    sync.Once
-}
-
-// Read is of net.Conn.
-func (y *young) Read(b []byte) (int, error) {
-	n, err := y.Conn.Read(b)
-	if n > 0 && !y.spoke.Load() {
-		y.spoke.Store(true)
-	}
-	return n, err
-}
-
-// silent tells whether nothing came from the other end, not even what waits in the kernel to be read: under a flood that
-// may be for long.
-func (y *young) silent() bool {
-	if y.spoke.Load() {
-		return false
-	}
-	c, ok := y.Conn.(syscall.Conn)
-	if !ok {
-		return true
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return true
-	}
-	waiting := 0
-	err = raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
-	return err != nil || waiting == 0
-}
-
-// Close is of net.Conn.
-func (y *young) Close() error {
-	err := y.Conn.Close()
-	y.once.Do(func() {
-		if y.release != nil {
-			y.release()
-		}
-	})
-	return err
+	mu        sync.Mutex       // guards all below, and what visitors say it does
+	shaking   *crowd           // handshakes under way
+	strangers *crowd           // handshakes done, keys of no member
+	keys      map[[32]byte]int // handshakes done, by key; no zeros
 }
 
 // Accept is of net.Listener.
@@ -168,99 +127,71 @@ func passing(err error) bool {
 	return false
 }
 
-// take makes room for a connection.
-func (t *tlsListener) take(c net.Conn) *young {
-	y := &young{Conn: c}
+// take makes room for a connection's handshake.
+func (t *tlsListener) take(c net.Conn) *visitor {
+	v := &visitor{Conn: c, of: t}
 	if from, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		y.source = from.Addr().Unmap()
+		v.source = from.Addr().Unmap()
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if own := t.sources[y.source]; own != nil && own.Len() >= t.limits.PerSource {
-		t.drop(own)
-	} else if t.under >= t.limits.All {
-		var most *list.List
-		for _, s := range t.sources {
-			if most == nil || s.Len() > most.Len() {
-				most = s
-			}
-		}
-		t.drop(most)
-	}
-	own := t.sources[y.source]
-	if own == nil {
-		own = list.New()
-		t.sources[y.source] = own
-	}
-	y.place = own.PushBack(y)
-	t.under++
-	return y
+	gone := t.shaking.add(v)
+	t.mu.Unlock()
+	gone.end() // its handshake sees that
+	return v
 }
 
-// drop ends one of a source's handshakes.
-func (t *tlsListener) drop(of *list.List) {
-	victim := of.Front().Value.(*young)
-	for e := of.Front(); e != nil; e = e.Next() {
-		if y := e.Value.(*young); y.silent() {
-			victim = y
-			break
-		}
-	}
-	t.remove(victim)
-	_ = victim.Conn.Close() // its handshake sees that, and does the rest
-}
-
-// remove takes one that is no longer under way out of the books; again is fine.
-func (t *tlsListener) remove(y *young) (was bool) {
-	if y.place == nil {
-		return false
-	}
-	own := t.sources[y.source]
-	own.Remove(y.place)
-	y.place = nil
-	t.under--
-	if own.Len() == 0 {
-		delete(t.sources, y.source)
-	}
-	return true
-}
-
-func (t *tlsListener) handshake(y *young) {
+func (t *tlsListener) handshake(v *visitor) {
 	ctx, cancel := context.WithTimeout(t.life, t.limits.Handshake)
 	defer cancel()
-	c := tls.Server(y, t.config)
-	if err := c.HandshakeContext(ctx); err != nil || !t.grown(y, c.ConnectionState()) {
-		t.mu.Lock()
-		t.remove(y)
-		t.mu.Unlock()
-		_ = y.Close()
+	c := tls.Server(v, t.config)
+	if err := c.HandshakeContext(ctx); err != nil || !t.enter(v, c.ConnectionState()) {
+		v.end()
 		return
 	}
 	select {
 	case t.ready <- c:
 	case <-ctx.Done():
-		_ = y.Close()
+		v.end()
 	}
 }
 
-// grown moves a connection from those under way to those of its key, if there is room.
-func (t *tlsListener) grown(y *young, state tls.ConnectionState) bool {
-	var key [32]byte
+// enter moves a connection from those under way to those that are given out, if its key has room. A stranger is always
+// let in: for another's place, if there is none.
+func (t *tlsListener) enter(v *visitor, state tls.ConnectionState) bool {
 	if len(state.PeerCertificates) > 0 {
-		key = sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
+		v.key = sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 	}
+	member := t.member == nil || t.member(state)
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.remove(y) || t.keys[key] >= t.limits.PerKey {
+	if !t.shaking.remove(v) || t.keys[v.key] >= t.limits.PerKey {
+		t.mu.Unlock()
 		return false
 	}
-	t.keys[key]++
-	y.release = func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.keys[key]--; t.keys[key] == 0 {
-			delete(t.keys, key)
+	t.keys[v.key]++
+	v.counted = true
+	var gone *visitor
+	if !member {
+		gone = t.strangers.add(v)
+		v.stay = time.AfterFunc(t.limits.Stay, v.end)
+	}
+	t.mu.Unlock()
+	gone.end()
+	return true
+}
+
+// forget takes a connection that is closed out of the books.
+func (t *tlsListener) forget(v *visitor) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if v.in != nil {
+		v.in.remove(v)
+	}
+	if v.stay != nil {
+		v.stay.Stop()
+	}
+	if v.counted {
+		if t.keys[v.key]--; t.keys[v.key] == 0 {
+			delete(t.keys, v.key)
 		}
 	}
-	return true
 }

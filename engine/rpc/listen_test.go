@@ -31,6 +31,29 @@ func newDoor(t *testing.T, of func(net.Listener, *tls.Config) net.Listener) *doo
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.open(t, config, of)
+	return d
+}
+
+// newPublicDoor opens one that strangers may come to; all but the friend are that.
+func newPublicDoor(t *testing.T, of func(net.Listener, *tls.Config, func(tls.ConnectionState) bool) net.Listener) *door {
+	t.Helper()
+	d := &door{owner: newID(t), friend: newID(t)}
+	config, err := d.owner.ListenTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.open(t, config, func(l net.Listener, c *tls.Config) net.Listener {
+		return of(l, c, func(state tls.ConnectionState) bool {
+			id, err := identity.PeerID(state)
+			return err == nil && id == d.friend.Fingerprint()
+		})
+	})
+	return d
+}
+
+func (d *door) open(t *testing.T, config *tls.Config, of func(net.Listener, *tls.Config) net.Listener) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,11 +82,10 @@ func newDoor(t *testing.T, of func(net.Listener, *tls.Config) net.Listener) *doo
 			}()
 		}
 	}()
-	return d
 }
 
 func guarded(limits Limits) func(net.Listener, *tls.Config) net.Listener {
-	return func(l net.Listener, c *tls.Config) net.Listener { return NewTLSListener(l, c, limits) }
+	return func(l net.Listener, c *tls.Config) net.Listener { return NewTLSListener(l, c, limits, nil) }
 }
 
 // visit is one TLS connection of a satellite from a source address, which is answered; it is left open.
@@ -227,18 +249,7 @@ func TestStrangersAreNotGivenOut(t *testing.T) {
 	if _, err := d.visit(t, newID(t), home); err == nil {
 		t.Error("a stranger was answered")
 	}
-	l := d.Listener.(*tlsListener)
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		l.mu.Lock()
-		empty := l.under == 0 && len(l.sources) == 0 && len(l.keys) == 0
-		l.mu.Unlock()
-		if empty {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("something is left of it")
-		}
-	}
+	nobodyIn(t, d)
 }
 
 func TestOneSatelliteHasAsManyConnectionsAsItNeeds(t *testing.T) {

@@ -93,7 +93,7 @@ func newPeer(t testing.TB) *peer {
 	}
 	p.addr = l.Addr().String()
 	s := NewServer(h)
-	go func() { _ = s.Serve(NewTLSListener(l, config, PeerLimits())) }()
+	go func() { _ = s.Serve(NewTLSListener(l, config, PeerLimits(), nil)) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return p
 }
