@@ -53,5 +53,6 @@
 //
 // A satellite that was logged in to can act for who logged in, as far as the proof goes, for as long as it is good. Also, a
 // delegation to an SSH key does not name a satellite: one that has seen such a delegation, be it in a request of another
-// satellite, can say that the key logged in with it. A challenge, or a delegation to a satellite's own key, is of no use to any other.
+// satellite, can say that the key logged in with it. A satellite that has a challenge signed whose expiry is far ahead has a login
+// for then: whoever signs has to look, as `decenter key sign` does. A challenge, or a delegation to a satellite's own key, is of no use to any other.
 package proof

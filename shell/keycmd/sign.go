@@ -14,7 +14,7 @@ import (
 )
 
 // maxAhead is how far in the future a statement may be dated that is signed from text: one that someone dates years
-// ahead could not be taken back until then, for the later of two holds.
+// ahead could not be taken back until then, for the later of two holds. So it is with a challenge, which a satellite makes.
 const maxAhead = 10 * time.Minute
 
 func runSign(ctx context.Context, env Env, args []string) error {
@@ -129,7 +129,12 @@ func findChallenge(ctx context.Context, env Env, account keys.Address, prompt st
 		return keys.Challenge{}, &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge is for account %s, the key is of %s", c.Account, account),
 			Hint: "log in as the key's account, or name another key with DECENTER_KEY"}
 	}
-	if late := env.Now().Sub(c.Expires); late > 0 {
+	late := env.Now().Sub(c.Expires)
+	if -late > maxAhead {
+		return keys.Challenge{}, &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("by this machine's clock the challenge expires in %v, and a satellite's does so in minutes: your signature would be a login for later, which no revocation before then ends", (-late).Round(time.Second)),
+			Hint: "check this machine's clock; if it is right, the satellite is not to be trusted"}
+	}
+	if late > 0 {
 		fmt.Fprintf(env.Stderr, "decenter key: by this machine's clock the challenge expired %v ago\n", late.Round(time.Second))
 	}
 	return c, checkKey(ctx, env, c, how)

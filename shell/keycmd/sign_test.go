@@ -135,6 +135,17 @@ func TestAStatementOfAnotherOrOfTheFutureIsRefused(t *testing.T) {
 	p.fails(2, "not a statement", "", "sign", "--statement", "hello")
 }
 
+// A satellite could have logins signed in advance, for itself, which outlive a revocation.
+func TestAChallengeOfTheFutureIsRefused(t *testing.T) {
+	p := newPerson(t)
+	account := mustAddress(t, p.gets("", "new"))
+	challenge := keys.Challenge{Account: account, Key: p.sshKey("id_ed25519.pub"), Expires: at.Add(11 * time.Minute)}
+	p.fails(1, "a login for later", "", "sign", challenge.String())
+	p.fails(1, "a login for later", "", "sign", "--askpass", challenge.String())
+	challenge.Expires = at.Add(9 * time.Minute)
+	p.gets("", "sign", challenge.String())
+}
+
 // Whatever a prompt holds, what is signed is a login of the key's own account with the person's own SSH key, which the
 // prompt shows as a line of its own.
 func FuzzFindChallenge(f *testing.F) {
