@@ -337,7 +337,7 @@ func (c constellation) Satellites(ctx context.Context) (api.SatellitesReply, err
 		}
 	}
 	skews := c.e.cfg.Trust.Verifier.Skews()
-	reply := api.SatellitesReply{Satellites: []api.Satellite{}}
+	reply := api.SatellitesReply{Satellites: []api.Satellite{}, Refused: got.refused}
 	for _, m := range c.e.cfg.Radar.Members() {
 		s := satelliteOf(m)
 		if t, ok := told[m.ID]; ok {

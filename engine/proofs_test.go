@@ -98,6 +98,9 @@ func TestTheOtherSatelliteAsksForAProofItself(t *testing.T) {
 	if err != nil || len(r.Items) == 0 || len(r.Refused) != 1 {
 		t.Errorf("root of s1 was told %+v, %v", r, err)
 	}
+	if r, err := root.Satellites(t.Context()); err != nil || len(r.Refused) != 1 || r.Refused[0].Satellite != "s2" {
+		t.Errorf("of the satellites root of s1 was told %+v, %v", r, err)
+	}
 	stolen := a.Open(meAt(b.id)) // a proof that another satellite was shown
 	if _, err := stolen.Delete(t.Context(), api.DeleteRequest{VM: vm.ID, Confirm: "web-1"}); err == nil {
 		t.Error("a proof for another satellite was taken")

@@ -122,7 +122,7 @@ func (r *Runner) named(ctx context.Context, p output.Printer, c grammar.Command)
 		if err != nil {
 			return err
 		}
-		return r.answered(p.Jobs(reply.Jobs), len(reply.Jobs), "no jobs", reply.Silent)
+		return r.answered(p.Jobs(reply.Jobs), len(reply.Jobs), "no jobs", reply.Silent, reply.Refused)
 	case "watch":
 		return r.follow(ctx, p, c.Word(0), nil)
 	case "cancel":
@@ -137,7 +137,7 @@ func (r *Runner) named(ctx context.Context, p output.Printer, c grammar.Command)
 			return err
 		}
 		err = p.Satellites(reply.Satellites)
-		r.say(output.Strangers(reply.Satellites) + output.Clocks(reply.Satellites))
+		r.say(output.Strangers(reply.Satellites) + output.Clocks(reply.Satellites) + output.Refused(reply.Refused))
 		return err
 	case "tree":
 		tree, err := r.svc.Tree(ctx)
@@ -171,20 +171,18 @@ func (r *Runner) search(ctx context.Context, p output.Printer, c grammar.Command
 	if near, ok := grammar.Near(c); ok {
 		none += fmt.Sprintf("; there is a verb %q", near)
 	}
-	err = r.answered(p.Items(reply.Items), len(reply.Items), none, reply.Silent)
-	r.say(output.Refused(reply.Refused))
-	return err
+	return r.answered(p.Items(reply.Items), len(reply.Items), none, reply.Silent, reply.Refused)
 }
 
-// answered tells what a printed answer of n things does not: that it is none, and who gave no answer.
-func (r *Runner) answered(err error, n int, none string, silent []string) error {
+// answered tells what a printed answer of n things does not: that it is none, and who gave no answer, or not to this caller.
+func (r *Runner) answered(err error, n int, none string, silent []string, refused []api.Refusal) error {
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		r.say(none + "\n")
 	}
-	r.say(output.Silent(silent))
+	r.say(output.Silent(silent) + output.Refused(refused))
 	return nil
 }
 

@@ -214,7 +214,7 @@ func (r *Runner) trust(ctx context.Context, p output.Printer, c grammar.Command)
 	}
 	words := c.Query().Words
 	reply.Statements = slices.DeleteFunc(slices.Clone(reply.Statements), func(s api.Statement) bool { return !s.Has(words) })
-	return r.answered(p.Trust(reply), len(reply.Statements), "no statements", nil)
+	return r.answered(p.Trust(reply), len(reply.Statements), "no statements", nil, nil)
 }
 
 // audit is the verb audit. Chains that are broken make it fail.
@@ -225,9 +225,9 @@ func (r *Runner) audit(ctx context.Context, p output.Printer, c grammar.Command)
 		return err
 	}
 	if !ask.Verify {
-		return r.answered(p.Audit(reply.Entries), len(reply.Entries), "nothing found", reply.Silent)
+		return r.answered(p.Audit(reply.Entries), len(reply.Entries), "nothing found", reply.Silent, reply.Refused)
 	}
-	if err := r.answered(p.Chains(reply.Chains), len(reply.Chains), "no logs", reply.Silent); err != nil {
+	if err := r.answered(p.Chains(reply.Chains), len(reply.Chains), "no logs", reply.Silent, reply.Refused); err != nil {
 		return err
 	}
 	var broken []string

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -120,6 +121,21 @@ func TestLanguageProposesAndDeclares(t *testing.T) {
 	for line, object := range map[string]string{"grant none " + apitest.Guest + " on:web-1": "web-1", "revoke every": "", "trust admit": "", "audit web-1": ""} {
 		if in, err := l.Parse(line); err != nil || in.Object != object {
 			t.Errorf("%s is about %q, %v", line, in.Object, err)
+		}
+	}
+}
+
+// Whoever asks all satellites hears of those that refuse, lest what is missing pass for what is not there.
+func TestWhoRefusesIsNamedWithEveryAnswer(t *testing.T) {
+	ctx, c := world(t)
+	c.Refuse("s2", "the login is not known here")
+	for _, line := range []string{"vm", "jobs", "satellites", "audit", "audit verify:yes"} {
+		var out, errs bytes.Buffer
+		if code := Run(ctx, c.As(apitest.Owner, "s1"), line, Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, Options{}); code != 0 {
+			t.Errorf("%s: exit %d", line, code)
+		}
+		if said := errs.String(); !strings.Contains(said, "s2 refuses: the login is not known here") {
+			t.Errorf("%s: stderr %q", line, said)
 		}
 	}
 }

@@ -163,6 +163,8 @@ type Refusal struct {
 // SatellitesReply lists the constellation.
 type SatellitesReply struct {
 	Satellites []Satellite `json:"satellites"`
+	// Refused are live ones that answered, but not this caller; in Satellites they are as silent as those that do not answer.
+	Refused []Refusal `json:"refused,omitempty"`
 }
 
 // JobsReply lists jobs.

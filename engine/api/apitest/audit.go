@@ -93,7 +93,7 @@ func (v view) Audit(ctx context.Context, r api.AuditRequest) (api.AuditReply, er
 	c := v.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	reply := api.AuditReply{Silent: c.silent()}
+	reply := api.AuditReply{Silent: c.silent(), Refused: slices.Clone(c.refused)}
 	for _, n := range c.nodes() {
 		if !c.answers(n.Name) {
 			continue

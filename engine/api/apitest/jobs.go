@@ -131,7 +131,7 @@ func (v view) Jobs(ctx context.Context, r api.JobsRequest) (api.JobsReply, error
 		}
 		return api.JobsReply{Jobs: []api.Job{j.Job}, Silent: c.silent()}, nil
 	}
-	reply := api.JobsReply{Silent: c.silent()}
+	reply := api.JobsReply{Silent: c.silent(), Refused: slices.Clone(c.refused)}
 	for _, j := range slices.Backward(c.jobs) {
 		if c.answers(j.Satellite) {
 			reply.Jobs = append(reply.Jobs, j.Job)

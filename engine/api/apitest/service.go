@@ -229,7 +229,7 @@ func (v view) Satellites(ctx context.Context) (api.SatellitesReply, error) {
 	}
 	v.c.mu.Lock()
 	defer v.c.mu.Unlock()
-	return api.SatellitesReply{Satellites: v.c.nodes()}, nil
+	return api.SatellitesReply{Satellites: v.c.nodes(), Refused: slices.Clone(v.c.refused)}, nil
 }
 
 // Tree implements api.Service.
