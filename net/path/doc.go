@@ -1,0 +1,2 @@
+// Package path derives from one topology everything by which a satellite forwards.
+package path

@@ -1,0 +1,81 @@
+package path
+
+// Tables are one satellite's tables as its data path reads them. Decide is the rule that the data path follows.
+type Tables struct {
+	Routes *Routes
+	Repair *Repair                            // nil, or not done: nothing is known of paths and detours, and only F1's port is checked
+	Agreed bool                               // Agreement.Agreed: detours may be taken
+	Legal  func(colour, destination int) bool // Agreement.Legal of the next hop; nil: all are
+}
+
+// Local is the port of a frame that began at this satellite.
+const Local = Port(1<<32 - 1)
+
+// Verdict tells what becomes of a frame.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Deliver Verdict = iota // this satellite is its home
+	Forward                // over the primary
+	Deflect                // over the backup, and off its path from here on
+	Follow                 // off its path, over the precomputed entry
+	NoPath                 // the destination is not in the topology
+	Illegal                // the primary waits for U1
+	Dead                   // the way on is down, and there is no other or none may be taken
+	Stray                  // off its path, and no entry is there or none may be followed
+)
+
+// Decide tells what becomes of a frame and, if it goes on, by which port. Source and destination are indices; up tells
+// which ports have carrier and a living neighbour.
+func (t Tables) Decide(in Port, colour, source, destination int, up func(Port) bool) (Verdict, Port) {
+	if destination == t.Routes.self {
+		return Deliver, 0
+	}
+	primary, ok := t.Routes.Next(colour, destination)
+	if !ok {
+		return NoPath, 0
+	}
+	ready := t.Agreed && t.Repair != nil && t.Repair.Done()
+	if !t.onPath(in, colour, source, destination) {
+		if at := t.local(in); ready && at >= 0 {
+			if p, ok := t.Repair.Off(colour, at, destination); ok && up(p) {
+				return Follow, p
+			}
+		}
+		return Stray, 0
+	}
+	if up(primary) {
+		if t.Legal != nil && !t.Legal(colour, destination) {
+			return Illegal, 0
+		}
+		return Forward, primary
+	}
+	if ready {
+		if p, ok := t.Repair.Backup(colour, destination); ok && up(p) {
+			return Deflect, p
+		}
+	}
+	return Dead, 0
+}
+
+// onPath is F1.
+func (t Tables) onPath(in Port, colour, source, destination int) bool {
+	if in == Local {
+		return true
+	}
+	if back, ok := t.Routes.Next(colour, source); !ok || back != in {
+		return false
+	}
+	return t.Repair == nil || !t.Repair.Done() || t.Repair.OnPath(colour, source, destination)
+}
+
+func (t Tables) local(in Port) int {
+	lo, hi := t.Routes.topo.out(t.Routes.self)
+	for i, a := range t.Routes.topo.arcs[lo:hi] {
+		if a.port == in {
+			return i
+		}
+	}
+	return -1
+}
