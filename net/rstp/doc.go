@@ -1,0 +1,2 @@
+// Package rstp is the legacy edge
+package rstp

@@ -1,0 +1,161 @@
+package rstp
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// scene is a random world: islands of legacy switches, cabled k times to a constellation of m satellites, in which things break.
+type scene struct {
+	seed    uint64
+	stp     bool // some switches speak STP only
+	hubs    bool
+	outside bool // the root is outside
+	late    time.Duration
+	loss    float64
+	broken  rule
+}
+
+func (s scene) build(t testing.TB) *world {
+	w := newWorld(t, s.seed)
+	r := w.rng
+	w.late, w.loss = s.late, s.loss
+	priority := 0x4000
+	if s.outside {
+		priority = 0xf000
+	}
+	w.constellation(bridgeID(priority, 500), 1+r.IntN(5))
+	for _, x := range w.sats {
+		x.e.broken = s.broken
+	}
+	next := map[int]int{}
+	port := func(node int) end { next[node]++; return end{node, next[node]} }
+	anySat := func() int { return sat(r.IntN(len(w.sats))) }
+	for range 1 + r.IntN(3) { // islands
+		var island []int
+		for range 1 + r.IntN(4) {
+			id := bridgeID(0x8000+0x1000*r.IntN(3), 1+r.IntN(400))
+			if s.stp && r.IntN(2) == 0 {
+				island = append(island, w.plain(id, 12))
+			} else {
+				island = append(island, w.rapid(id, 12))
+			}
+		}
+		any := func() int { return island[r.IntN(len(island))] }
+		for i := 1; i < len(island); i++ {
+			w.cable(fmt.Sprintf("in%d", len(w.lans)), port(island[r.IntN(i)]), port(island[i]))
+		}
+		for range r.IntN(3) {
+			if a, b := any(), any(); a != b {
+				w.cable(fmt.Sprintf("in%d", len(w.lans)), port(a), port(b))
+			}
+		}
+		for range 1 + r.IntN(4) {
+			w.cable(fmt.Sprintf("edge%d", len(w.lans)), port(anySat()), port(any()))
+		}
+		if s.hubs && r.IntN(2) == 0 {
+			w.cable(fmt.Sprintf("hub%d", len(w.lans)), port(anySat()), port(anySat()), port(any()))
+		}
+	}
+	for range r.IntN(3) {
+		w.cable(fmt.Sprintf("host%d", len(w.lans)), port(anySat()))
+	}
+	if r.IntN(4) == 0 {
+		w.cable(fmt.Sprintf("patch%d", len(w.lans)), port(anySat()), port(anySat()))
+	}
+	return w
+}
+
+// play lets the world come to rest, then breaks and mends cables while it has not.
+func (s scene) play(t testing.TB) (*world, error) {
+	w := s.build(t)
+	rest := 60 * time.Second
+	if s.stp || s.hubs {
+		rest = 130 * time.Second
+	}
+	w.run(rest)
+	loss := w.loss
+	calm := func(what string) error {
+		w.loss = 0
+		w.run(rest)
+		w.loss = loss
+		if err := w.settled(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	}
+	if err := calm("at first"); err != nil {
+		return w, err
+	}
+	for round := range 2 {
+		var down []*lan
+		for range 1 + w.rng.IntN(4) {
+			l := w.lans[w.rng.IntN(len(w.lans))]
+			w.setLAN(l, !l.up)
+			if !l.up {
+				down = append(down, l)
+			}
+			w.run(time.Duration(w.rng.Int64N(int64(400 * time.Millisecond))))
+		}
+		if err := calm(fmt.Sprintf("round %d, after faults", round)); err != nil {
+			return w, err
+		}
+		for _, l := range down {
+			if !l.up {
+				w.setLAN(l, true)
+				w.run(time.Duration(w.rng.Int64N(int64(400 * time.Millisecond))))
+			}
+		}
+		if err := calm(fmt.Sprintf("round %d, after mending", round)); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+func runs(t testing.TB, usual int) (uint64, int) {
+	if v, err := strconv.Atoi(os.Getenv("RSTP_RUNS")); err == nil {
+		return uint64(rand.Uint32()), v
+	}
+	if testing.Short() {
+		usual = min(usual, 10)
+	}
+	return 1, usual
+}
+
+func TestIslands(t *testing.T) {
+	for name, s := range map[string]scene{
+		"root inside":             {late: 100 * time.Millisecond},
+		"root outside":            {late: 100 * time.Millisecond, outside: true},
+		"root outside, very late": {late: 900 * time.Millisecond, outside: true},
+		"lost BPDUs":              {late: 300 * time.Millisecond, outside: true, loss: 0.2},
+		"hubs":                    {late: 300 * time.Millisecond, outside: true, hubs: true},
+		"STP":                     {late: 300 * time.Millisecond, outside: true, stp: true},
+		"STP, root inside":        {late: 300 * time.Millisecond, stp: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from, n := runs(t, 40)
+			loops, bad := 0, 0
+			for i := range n {
+				s.seed = from + uint64(i)
+				w, err := s.play(t)
+				if err != nil {
+					bad++
+					t.Errorf("seed %d: %v", s.seed, err)
+				}
+				if w.loops > 0 {
+					loops++
+					t.Errorf("seed %d: %d loops, the longest %v, the first at %s", s.seed, w.loops, w.longest, w.firstLoop)
+				}
+				if bad+loops > 5 {
+					break
+				}
+			}
+			t.Logf("seeds %d to %d", from, from+uint64(n)-1)
+		})
+	}
+}

@@ -1,0 +1,463 @@
+package rstp
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"decenter/net/frame"
+	"decenter/net/rstp/legacy"
+)
+
+// The simulation: satellites, switches of others and LANs. A LAN is a cable or, with more than two ends, a hub. The inside
+// of the constellation is taken for a perfect broadcast tree; what satellites tell one another of their edges is late.
+
+const frameDelay = 200 * time.Microsecond
+
+// end is one end of a LAN: port of a node. Nodes from 0 on are switches; sat(i) are satellites.
+type end struct {
+	node int
+	port int
+}
+
+func sat(i int) int { return 1000 + i }
+
+type occurrence struct {
+	at  time.Duration
+	seq int
+	do  func()
+}
+
+type agenda []occurrence
+
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].seq < a[j].seq
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(occurrence)) }
+func (a *agenda) Pop() any {
+	x := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return x
+}
+
+type simSwitch struct {
+	legacy.Switch
+	name string
+}
+
+type simSat struct {
+	e      *Engine
+	state  map[PortID]State
+	told   frame.Edge
+	views  map[int]Member // by satellite
+	dead   bool
+	timer  time.Duration // the deadline asked for
+	flush  int
+	maxGap time.Duration
+}
+
+type lan struct {
+	name string
+	ends []end
+	up   bool
+}
+
+type world struct {
+	t        testing.TB
+	rng      *rand.Rand
+	now      time.Duration
+	seq      int
+	agenda   agenda
+	switches []*simSwitch
+	sats     []*simSat
+	lans     []*lan
+	at       map[end]*lan
+	late     time.Duration // the longest that an Edge takes
+	loss     float64       // of BPDUs
+	trace    *strings.Builder
+	stamps   map[[2]int]int // of the newest Edge, by hearer and teller
+	numbered bool           // port ids are the ports' numbers, as in the published cases
+	mbps     uint64
+
+	loopSince time.Duration // -1: none
+	loops     int
+	longest   time.Duration
+	firstLoop string
+}
+
+func newWorld(t testing.TB, seed uint64) *world {
+	return &world{t: t, rng: rand.New(rand.NewPCG(seed, 1)), at: map[end]*lan{}, stamps: map[[2]int]int{}, mbps: 1000, late: 50 * time.Millisecond, loopSince: -1}
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.seq++
+	heap.Push(&w.agenda, occurrence{w.now + d, w.seq, do})
+}
+
+func mac(kind, node, port int) frame.MAC {
+	return frame.MAC{2, byte(kind), byte(node >> 8), byte(node), byte(port >> 8), byte(port)}
+}
+
+func bridgeID(priority, n int) frame.BridgeID {
+	return frame.MakeBridgeID(uint16(priority), mac(1, n, 0))
+}
+
+// rapid and plain add a switch; each has as many ports as asked for.
+func (w *world) rapid(id frame.BridgeID, ports int) int {
+	return w.add(legacy.NewRapid(id, w.configs(ports)), "rstp")
+}
+func (w *world) plain(id frame.BridgeID, ports int) int {
+	return w.add(legacy.NewPlain(id, w.configs(ports)), "stp")
+}
+
+func (w *world) configs(n int) []legacy.PortConfig {
+	var all []legacy.PortConfig
+	for i := range n {
+		all = append(all, legacy.PortConfig{ID: uint16(0x8001 + i), Cost: 20000, MAC: mac(2, len(w.switches), i+1)})
+	}
+	return all
+}
+
+func (w *world) add(s legacy.Switch, kind string) int {
+	n := len(w.switches)
+	w.switches = append(w.switches, &simSwitch{s, fmt.Sprintf("%s%d", kind, n)})
+	var second func()
+	second = func() {
+		s.Second()
+		w.sent(n)
+		w.after(time.Second, second)
+	}
+	w.after(time.Duration(w.rng.Int64N(int64(time.Second))), second)
+	return n
+}
+
+// constellation makes m satellites of one bridge.
+func (w *world) constellation(id frame.BridgeID, m int) {
+	for i := range m {
+		e := New(Config{ID: mac(3, i, 0), Bridge: id, Instance: w.rng.Uint64()}, w.now)
+		w.sats = append(w.sats, &simSat{e: e, state: map[PortID]State{}, views: map[int]Member{}})
+	}
+	for i, s := range w.sats {
+		for j, o := range w.sats {
+			if i != j {
+				s.views[j] = Member{Satellite: o.e.cfg.ID}
+			}
+		}
+		s.e.Remote(s.members(), w.now)
+	}
+	for i := range w.sats {
+		w.act(i)
+	}
+}
+
+func (s *simSat) members() []Member {
+	var all []Member
+	for i := range 1000 {
+		if m, ok := s.views[i]; ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// cable connects the ends by a LAN, which is up at once.
+func (w *world) cable(name string, ends ...end) *lan {
+	l := &lan{name: name, ends: ends}
+	w.lans = append(w.lans, l)
+	for _, e := range ends {
+		if w.at[e] != nil {
+			w.t.Fatalf("port %v is cabled twice", e)
+		}
+		w.at[e] = l
+	}
+	w.setLAN(l, true)
+	return l
+}
+
+func (w *world) setLAN(l *lan, up bool) {
+	l.up = up
+	for _, e := range l.ends {
+		if e.node >= 1000 {
+			s := w.sats[e.node-1000]
+			if !s.dead {
+				s.e.SetPort(PortID(e.port), Port{Up: up, Mbps: w.mbps, MAC: mac(4, e.node, e.port), Shared: len(l.ends) > 2}, w.now)
+				if p := s.e.ports[PortID(e.port)]; w.numbered {
+					p.num, p.reselect, p.selected = uint16(0x8000+e.port), true, false
+					s.e.settle()
+				}
+				w.act(e.node - 1000)
+			}
+			continue
+		}
+		w.switches[e.node].Link(e.port, up)
+		w.sent(e.node)
+	}
+	w.check()
+}
+
+func (w *world) sent(n int) {
+	for _, o := range w.switches[n].Take() {
+		w.transmit(end{n, o.Port}, o.Frame)
+	}
+	w.check()
+}
+
+func (w *world) transmit(from end, b []byte) {
+	l := w.at[from]
+	if l == nil || !l.up || w.loss > 0 && w.rng.Float64() < w.loss {
+		return
+	}
+	if w.trace != nil {
+		m, _, _ := frame.ParseBPDUFrame(b)
+		fmt.Fprintf(w.trace, "%v %v -> %s %+v\n", w.now, from, l.name, m)
+	}
+	for _, e := range l.ends {
+		if e == from {
+			continue
+		}
+		w.after(frameDelay+time.Duration(w.rng.Int64N(int64(frameDelay))), func() {
+			if !l.up {
+				return
+			}
+			if e.node >= 1000 {
+				if s := w.sats[e.node-1000]; !s.dead {
+					s.e.Input(PortID(e.port), b, w.now)
+					w.act(e.node - 1000)
+				}
+				return
+			}
+			w.switches[e.node].Input(e.port, b)
+			w.sent(e.node)
+		})
+	}
+}
+
+// act does what a satellite's engine says.
+func (w *world) act(i int) {
+	s := w.sats[i]
+	f := s.e.Ready()
+	for _, m := range append(f.Close, f.Open...) {
+		if w.trace != nil {
+			fmt.Fprintf(w.trace, "%v sat%d port %d %v\n", w.now, i, m.Port, m.State)
+		}
+		s.state[m.Port] = m.State
+	}
+	s.flush += len(f.Flush)
+	if f.Edge != nil {
+		s.told = *f.Edge
+		w.flood(i, *f.Edge)
+	}
+	for _, t := range f.Send {
+		w.transmit(end{sat(i), int(t.Port)}, t.Frame)
+	}
+	if n := s.e.Counters().Unsettled; n != 0 {
+		w.t.Fatalf("satellite %d did not settle", i)
+	}
+	if f.Deadline != 0 && (s.timer <= w.now || f.Deadline < s.timer) {
+		s.timer = f.Deadline
+		w.after(f.Deadline-w.now, func() {
+			if !s.dead && s.timer <= w.now {
+				s.e.Tick(w.now)
+				w.act(i)
+			}
+		})
+	}
+	w.check()
+}
+
+// flood tells the other satellites, each after its own delay, never an older Edge after a newer one.
+func (w *world) flood(from int, e frame.Edge) {
+	w.seq++
+	stamp := w.seq
+	for j, o := range w.sats {
+		if j == from {
+			continue
+		}
+		w.after(time.Duration(w.rng.Int64N(int64(w.late))), func() {
+			if o.dead || w.sats[from].dead || w.stamps[[2]int{j, from}] > stamp {
+				return
+			}
+			w.stamps[[2]int{j, from}] = stamp
+			o.views[from] = Member{w.sats[from].e.cfg.ID, true, e}
+			o.e.Remote(o.members(), w.now)
+			w.act(j)
+		})
+	}
+}
+
+// die takes a satellite away: its edges lose carrier, and the others stop naming it after a while.
+func (w *world) die(i int) {
+	s := w.sats[i]
+	s.dead = true
+	for p := range s.state {
+		s.state[p] = Discarding
+	}
+	for _, l := range w.lans {
+		if slices.ContainsFunc(l.ends, func(e end) bool { return e.node == sat(i) }) && len(l.ends) == 2 {
+			w.setLAN(l, false)
+		}
+	}
+	for j, o := range w.sats {
+		if j != i && !o.dead {
+			w.after(100*time.Millisecond+time.Duration(w.rng.Int64N(int64(w.late))), func() {
+				delete(o.views, i)
+				o.e.Remote(o.members(), w.now)
+				w.act(j)
+			})
+		}
+	}
+}
+
+// run lets time pass.
+func (w *world) run(d time.Duration) {
+	until := w.now + d
+	for len(w.agenda) > 0 && w.agenda[0].at <= until {
+		o := heap.Pop(&w.agenda).(occurrence)
+		w.now = o.at
+		o.do()
+	}
+	w.now = until
+}
+
+func (w *world) forwards(e end) bool {
+	if e.node >= 1000 {
+		s := w.sats[e.node-1000]
+		return !s.dead && s.state[PortID(e.port)] == Forwarding
+	}
+	return w.switches[e.node].Forwards(e.port)
+}
+
+// islands gives, over what is up (or, with open, over what forwards), each node's and LAN's group, and a loop met.
+func (w *world) islands(open bool) (group func(any) any, loop string) {
+	parent := map[any]any{}
+	var find func(any) any
+	find = func(x any) any {
+		if p, ok := parent[x]; ok {
+			r := find(p)
+			parent[x] = r
+			return r
+		}
+		return x
+	}
+	for _, l := range w.lans {
+		if !l.up {
+			continue
+		}
+		for _, e := range l.ends {
+			if open && !w.forwards(e) {
+				continue
+			}
+			var node any = e.node
+			if e.node >= 1000 {
+				if w.sats[e.node-1000].dead {
+					continue
+				}
+				node = "constellation"
+			}
+			a, b := find(node), find(l)
+			if a == b {
+				loop = fmt.Sprintf("%s at node %v port %d", l.name, node, e.port)
+				continue
+			}
+			parent[a] = b
+		}
+	}
+	return find, loop
+}
+
+// check looks for a loop of forwarding ports, now.
+func (w *world) check() {
+	_, loop := w.islands(true)
+	switch {
+	case loop != "" && w.loopSince < 0:
+		w.loopSince = w.now
+		if w.trace != nil {
+			fmt.Fprintf(w.trace, "%v LOOP %s\n", w.now, loop)
+		}
+		if w.firstLoop == "" {
+			w.firstLoop = fmt.Sprintf("%v: %s", w.now, loop)
+		}
+	case loop == "" && w.loopSince >= 0:
+		if w.now > w.loopSince {
+			w.loops++
+		}
+		w.longest = max(w.longest, w.now-w.loopSince)
+		w.loopSince = -1
+	}
+}
+
+// settled tells what is wrong after quiescence: a loop, or two nodes that are cabled together but not connected.
+func (w *world) settled() error {
+	open, loop := w.islands(true)
+	if loop != "" {
+		return fmt.Errorf("a loop at rest: %s", loop)
+	}
+	up, _ := w.islands(false)
+	seen := map[any]any{}
+	see := func(x any, name string) error {
+		if was, ok := seen[up(x)]; ok && was != open(x) {
+			return fmt.Errorf("%s is cut off\n%s", name, w.picture())
+		}
+		seen[up(x)] = open(x)
+		return nil
+	}
+	if len(w.sats) > 0 {
+		if err := see("constellation", "constellation"); err != nil {
+			return err
+		}
+	}
+	for i, s := range w.switches {
+		if err := see(i, s.name); err != nil {
+			return err
+		}
+	}
+	for _, l := range w.lans {
+		if l.up {
+			if err := see(l, l.name); err != nil {
+				return err
+			}
+		}
+	}
+	roots := 0
+	for _, s := range w.sats {
+		for _, p := range s.e.Ports() {
+			if !s.dead && p.Role == Root {
+				roots++
+			}
+		}
+	}
+	if roots > 1 {
+		return fmt.Errorf("%d root ports\n%s", roots, w.picture())
+	}
+	return nil
+}
+
+// picture tells every port.
+func (w *world) picture() string {
+	var b strings.Builder
+	role := func(e end) string {
+		if e.node >= 1000 {
+			for _, p := range w.sats[e.node-1000].e.Ports() {
+				if int(p.Port) == e.port {
+					return fmt.Sprintf("sat%d.%d %v/%v host=%v stp=%v", e.node-1000, e.port, p.Role, p.State, p.Host, p.STP)
+				}
+			}
+		}
+		s := w.switches[e.node]
+		return fmt.Sprintf("%s.%d %s/%v", s.name, e.port, s.Role(e.port), s.Forwards(e.port))
+	}
+	for _, l := range w.lans {
+		fmt.Fprintf(&b, "%s up=%v:", l.name, l.up)
+		for _, e := range l.ends {
+			fmt.Fprintf(&b, "  %s", role(e))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
