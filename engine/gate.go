@@ -147,7 +147,7 @@ func refused(err error) error {
 
 // record writes a decision down.
 func (e *Engine) record(w who, a authz.Action, what string, v authz.Verdict) error {
-	return e.recordFrom(source{byAccount, w.account}, w, a, what, v)
+	return e.recordFrom(source{byAccount, w.account, w.from}, w, a, what, v)
 }
 
 // recordFrom is record of what else than an account brought about. Reads that are allowed are counted by the log, and root
@@ -179,7 +179,7 @@ func (e *Engine) recordFrom(s source, w who, a authz.Action, what string, v auth
 	}
 	if missed > 0 {
 		more := entry
-		more.Account, more.Key, more.Object, more.Verdict, more.Count = s.name, "", "", api.VerdictDeny, missed
+		more.Account, more.Key, more.Object, more.Verdict, more.Count = s.account, "", "", api.VerdictDeny, missed
 		more.Reason = "requests before this one were too many: refused, and counted only"
 		_, _ = e.cfg.Trust.Audit.Append(more) // the next one tells
 	}
@@ -225,7 +225,7 @@ func (e *Engine) Login(ctx context.Context, p api.Proof) (account string, scope 
 func (e *Engine) LoggedIn(account, key string, verdict api.Verdict, reason string) {
 	from := source{kind: atLogin} // the account of a denied one is anybody's claim
 	if verdict == api.VerdictAllow {
-		from = source{byAccount, account}
+		from = source{kind: byAccount, account: account}
 	}
 	_ = e.recordFrom(from, who{account: account, key: key, via: viaSSH}, authz.Login, "", authz.Verdict{Allow: verdict == api.VerdictAllow, Reason: reason})
 }

@@ -10,6 +10,7 @@ import (
 
 	"decenter/engine/api"
 	"decenter/engine/authz"
+	"decenter/keys"
 	"decenter/keys/statement"
 )
 
@@ -222,6 +223,10 @@ func TestNobodyWashesTheLogOut(t *testing.T) {
 	}
 	if _, err := owner.at(t, a, statement.All).Trust(t.Context()); err != nil {
 		t.Errorf("others are kept out: %v", err)
+	}
+	elsewhere := local{a.Engine, svc.caller, keys.Fingerprint{5}} // the same account, at another satellite
+	if _, err := elsewhere.Propose(t.Context(), api.ProposeRequest{Kind: api.StatementRevoke}); err != nil {
+		t.Errorf("the account is kept out by what was done in its name: %v", err)
 	}
 	later = time.Minute
 	_, _ = svc.Propose(t.Context(), api.ProposeRequest{Kind: "y"})

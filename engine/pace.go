@@ -16,10 +16,11 @@ type pace struct {
 	sources map[source]*allowance // at most maxSources; one that is not there has all of its burst
 }
 
-// source is on whose account decisions are written down.
+// source is on whose account decisions are written down. What a satellite brings for an account is apart from what the
+// account does elsewhere: a satellite that misuses a login must not keep its account from revoking that.
 type source struct {
-	kind sourceKind
-	name string // of an account or a satellite
+	kind          sourceKind
+	account, from string // from is a satellite; empty: none is known, or it does not matter
 }
 
 type sourceKind uint8

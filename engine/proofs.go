@@ -48,7 +48,7 @@ func (e *Engine) authenticate(q rpc.Request) (rpc.Entry, error) {
 	view := e.cfg.Trust.Statements.View()
 	s, shown, err := e.cfg.Trust.Verifier.Verify([]byte(q.Proof), q.From, q.Method, q.Body, view, e.cfg.Now())
 	if err != nil {
-		return rpc.Entry{}, e.turnedAway(source{bySatellite, from.String()}, from, q, err)
+		return rpc.Entry{}, e.turnedAway(source{kind: bySatellite, from: from.String()}, from, q, err)
 	}
 	return rpc.Entry{
 		Service: e.Local(api.Caller{Account: s.Account.String(), Via: viaPeer, Proof: shown}, from),
