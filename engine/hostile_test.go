@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"strings"
 	"sync"
@@ -349,5 +350,65 @@ func TestAnOpenConsoleWashesNothingOut(t *testing.T) {
 	_, _ = svc.Satellites(t.Context())
 	if all := a.written(t, wants(api.KeyVerdict, "deny")); len(all) < 2 || all[0].Count != 50 {
 		t.Errorf("how often is not told: %+v", all)
+	}
+}
+
+// taped is an asker that shows what another request showed.
+type taped struct {
+	asker
+	header string
+}
+
+func (t *taped) Header(method string, body [sha256.Size]byte) (string, error) {
+	if t.header == "" {
+		var err error
+		if t.header, err = t.asker.Header(method, body); err != nil {
+			return "", err
+		}
+	}
+	return t.header, nil
+}
+
+// TestAHostileSatelliteGetsNoFurtherThanItsRequest: it is admitted, and somebody logged in at it; over real TLS.
+func TestAHostileSatelliteGetsNoFurtherThanItsRequest(t *testing.T) {
+	t.Parallel()
+	h, b := two(t)
+	vm := create(t, b, "web-1", "s2")
+	if _, err := h.peers.at(b.radar.Self(), meAt(h.id)); err != nil { // opens the connection
+		t.Fatal(err)
+	}
+	client := h.peers.open[b.Engine.cfg.ID].client
+	as := func(p api.Proof) *taped {
+		return &taped{asker: asker{h.cfg.Trust.Signer, p, b.Engine.id, time.Now}}
+	}
+	tape := as(meAt(h.id).Proof)
+	if _, err := client.For(tape).VM(t.Context(), vm.ID); err != nil {
+		t.Fatalf("control: %v", err)
+	}
+	elsewhere := as(meAt(h.id).Proof)
+	elsewhere.to = h.Engine.id
+	for what, try := range map[string]func() error{
+		"again":         func() error { _, err := client.For(tape).VM(t.Context(), vm.ID); return err },
+		"another thing": func() error { _, err := client.For(tape).Console(t.Context(), vm.ID); return err },
+		"another method": func() error {
+			_, err := client.For(tape).Delete(t.Context(), api.DeleteRequest{VM: vm.ID, Confirm: "web-1"})
+			return err
+		},
+		"for another satellite": func() error { _, err := client.For(elsewhere).VM(t.Context(), vm.ID); return err },
+		"as root":               func() error { _, err := client.For(as(api.Proof{})).VM(t.Context(), vm.ID); return err },
+		"with what is b's":      func() error { _, err := client.For(as(meAt(b.id).Proof)).VM(t.Context(), vm.ID); return err },
+		"with an SSH key that nobody delegated to": func() error {
+			p := meAt(h.id).Proof
+			p.Key = sshKey.String()
+			_, err := client.For(as(p)).VM(t.Context(), vm.ID)
+			return err
+		},
+	} {
+		if err := try(); api.CodeOf(err) != api.CodeDenied {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if names := b.world.names(); !slices.Equal(names, []string{"web-1 running"}) {
+		t.Errorf("s2 has %v", names)
 	}
 }
