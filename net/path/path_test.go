@@ -1,0 +1,160 @@
+package path
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// long multiplies the number of random cases; set NET_PATH_LONG for a run of hours.
+func long(n int) int {
+	if k, err := strconv.Atoi(os.Getenv("NET_PATH_LONG")); err == nil {
+		return n * k
+	}
+	return n
+}
+
+func drawn(t *rapid.T) graph {
+	dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+	n := rapid.IntRange(2, 14).Draw(t, "satellites")
+	more := rapid.IntRange(0, 2*n).Draw(t, "more cables")
+	if rapid.Bool().Draw(t, "alike") {
+		return scattered(dice, n, more, 10)
+	}
+	return scattered(dice, n, more, 1, 2, 3, 5)
+}
+
+// whole checks a world without failures against the oracle: each colour's path is shortest, is the reverse of the
+// reverse, and the marks are those of the path.
+func whole(w *world, g graph, colours int) error {
+	far := g.floyd()
+	for s := range g.n {
+		for d := range g.n {
+			for c := range colours {
+				v, way, err := w.walk(c, s, d)
+				if err != nil || v != Deliver {
+					return fmt.Errorf("%d to %d: %v, %v", s, d, v, err)
+				}
+				_, back, _ := w.walk(c, d, s)
+				if err := w.mirrored(g, way, back, far[s][d]); err != nil {
+					return fmt.Errorf("colour %d, %d to %d: %w", c, s, d, err)
+				}
+				for x := range g.n {
+					on := slices.ContainsFunc(way, func(h hole) bool { return h.node == x })
+					if on != w.tables[x].Repair.OnPath(c, s, d) {
+						return fmt.Errorf("colour %d, %d to %d: mark at %d is %v", c, s, d, x, !on)
+					}
+				}
+			}
+		}
+		for x := range g.n {
+			if got := w.tables[s].Routes.Distance(name(x)); got != far[s][x] {
+				return fmt.Errorf("distance %d to %d is %d instead of %d", s, x, got, far[s][x])
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) mirrored(g graph, way, back []hole, far uint64) error {
+	cost := map[Port]uint64{}
+	for _, c := range g.cables {
+		cost[c.portA], cost[c.portB] = uint64(c.cost), uint64(c.cost)
+	}
+	var length uint64
+	for i, h := range way[1:] {
+		length += cost[h.port]
+		if b := back[len(back)-1-i]; w.far[h.port] != b {
+			return fmt.Errorf("%v back is %v", way, back)
+		}
+	}
+	if length != far {
+		return fmt.Errorf("%v has length %d instead of %d", way, length, far)
+	}
+	return nil
+}
+
+// single breaks each cable and each satellite in turn.
+func single(w *world, g graph, colours int) error {
+	for i, c := range g.cables {
+		w.mend()
+		w.cut(c)
+		if err := w.repairs(colours); err != nil {
+			return fmt.Errorf("cable %d (%d to %d) down: %w", i, c.a, c.b, err)
+		}
+	}
+	for i := range g.n {
+		w.mend()
+		w.dead[i] = true
+		if err := w.repairs(colours); err != nil {
+			return fmt.Errorf("satellite %d dead: %w", i, err)
+		}
+	}
+	w.mend()
+	return nil
+}
+
+// many breaks several at once: nothing need arrive, but nothing may loop.
+func many(w *world, g graph, dice *rand.Rand, rounds, colours int) error {
+	for range rounds {
+		w.mend()
+		for range 2 + dice.IntN(4) {
+			if dice.IntN(4) == 0 {
+				w.dead[dice.IntN(g.n)] = true
+			} else {
+				w.cut(g.cables[dice.IntN(len(g.cables))])
+			}
+		}
+		if err := w.loops(colours); err != nil {
+			return err
+		}
+	}
+	w.mend()
+	return nil
+}
+
+func TestUsualGraphs(t *testing.T) {
+	for what, g := range usual() {
+		t.Run(what, func(t *testing.T) {
+			const colours = 2
+			w := agree(t, g, colours)
+			if err := whole(w, g, colours); err != nil {
+				t.Error(err)
+			}
+			if err := single(w, g, colours); err != nil {
+				t.Error(err)
+			}
+			if err := many(w, g, rand.New(rand.NewPCG(1, 2)), long(20), colours); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestDrawnGraphs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const colours = 2
+		g := drawn(t)
+		w := agree(fake{rapid: t}, g, colours)
+		dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "failures"), 2))
+		for _, err := range []error{whole(w, g, colours), single(w, g, colours), many(w, g, dice, 10, colours)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// fake lets helpers that want a testing.TB fail a rapid test.
+type fake struct {
+	testing.TB
+	rapid *rapid.T
+}
+
+func (f fake) Helper()           {}
+func (f fake) Fatal(args ...any) { f.rapid.Fatal(args...) }

@@ -1,0 +1,143 @@
+package path
+
+import (
+	"fmt"
+	"testing"
+)
+
+// world is a number of satellites, each with its own tables, and cables of which some are down.
+type world struct {
+	n      int
+	far    map[Port]hole // what is at the other end of a port's cable
+	down   map[Port]bool
+	dead   map[int]bool
+	tables []Tables
+}
+
+// hole is where a frame comes in.
+type hole struct {
+	node int
+	port Port
+}
+
+// agree makes a world in which all hold one topology, and say so.
+func agree(t testing.TB, g graph, colours int) *world {
+	w := &world{n: g.n, far: map[Port]hole{}, down: map[Port]bool{}, dead: map[int]bool{}}
+	for _, c := range g.cables {
+		w.far[c.portA], w.far[c.portB] = hole{c.b, c.portB}, hole{c.a, c.portA}
+	}
+	for i := range g.n {
+		w.tables = append(w.tables, tablesOf(t, g, i, colours))
+	}
+	return w
+}
+
+func tablesOf(t testing.TB, g graph, i, colours int) Tables {
+	r, err := NewRoutes(g.topology(t, i), name(i), colours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewRepair(r)
+	for !p.Step(3) {
+	}
+	return Tables{Routes: r, Repair: p, Agreed: true}
+}
+
+func (w *world) cut(c wire) { w.down[c.portA], w.down[c.portB] = true, true }
+
+func (w *world) up(p Port) bool { return !w.down[p] && !w.dead[w.far[p].node] }
+
+func (w *world) mend() { w.down, w.dead = map[Port]bool{}, map[int]bool{} }
+
+// step is one satellite's doing with a frame between two homes.
+func (w *world) step(at hole, colour, source, destination int) (Verdict, Port) {
+	t := w.tables[at.node]
+	s, in := t.Routes.Topology().Index(name(source))
+	d, ok := t.Routes.Topology().Index(name(destination))
+	if !in || !ok {
+		return NoPath, 0
+	}
+	return t.Decide(at.port, colour, s, d, w.up)
+}
+
+// walk forwards a frame hop by hop and tells how it ends, the way, and an error if it comes twice to one place.
+func (w *world) walk(colour, source, destination int) (Verdict, []hole, error) {
+	at := hole{source, Local}
+	way := []hole{at}
+	been := map[hole]bool{at: true}
+	for {
+		v, out := w.step(at, colour, source, destination)
+		switch v {
+		case Deliver:
+			if at.node != destination {
+				return v, way, fmt.Errorf("delivered to %d instead of %d", at.node, destination)
+			}
+			return v, way, nil
+		case Forward, Deflect, Follow:
+			if !w.up(out) {
+				return v, way, fmt.Errorf("sent over a dead port at %d", at.node)
+			}
+		default:
+			return v, way, nil
+		}
+		at = w.far[out]
+		way = append(way, at)
+		if been[at] {
+			return v, way, fmt.Errorf("loop: colour %d, %d to %d, way %v", colour, source, destination, way)
+		}
+		been[at] = true
+	}
+}
+
+// reach is the slow oracle of what is left: who can be reached from whom over what is up.
+func (w *world) reach(from int) map[int]bool {
+	seen := map[int]bool{from: true}
+	for again := true; again; {
+		again = false
+		for p, h := range w.far {
+			if a := w.far[h.port].node; a == w.far[h.port].node && !w.dead[a] && w.up(p) && seen[a] && !seen[h.node] {
+				seen[h.node], again = true, true
+			}
+		}
+	}
+	return seen
+}
+
+// repairs checks that every frame that can arrive does, with what is down now.
+func (w *world) repairs(colours int) error {
+	for s := range w.n {
+		if w.dead[s] {
+			continue
+		}
+		whole := w.reach(s)
+		for d := range w.n {
+			if w.dead[d] {
+				continue
+			}
+			for c := range colours {
+				v, way, err := w.walk(c, s, d)
+				if err != nil {
+					return err
+				}
+				if (v == Deliver) != whole[d] {
+					return fmt.Errorf("colour %d, %d to %d: verdict %d after %v, although reachable is %v", c, s, d, v, way, whole[d])
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// loops checks only that nothing loops.
+func (w *world) loops(colours int) error {
+	for s := range w.n {
+		for d := range w.n {
+			for c := range colours {
+				if _, _, err := w.walk(c, s, d); err != nil && !w.dead[s] {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
