@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
@@ -34,13 +35,24 @@ var sshKey = keys.Fingerprint{7, 7, 7}
 // at is the person, logged in over ssh, with a scope.
 func (p person) at(t *testing.T, s *sat, scope statement.Scope) api.Service {
 	t.Helper()
+	return s.Open(p.caller(t, s.Engine.id, scope))
+}
+
+// caller is the person as whoever logged in at a satellite is.
+func (p person) caller(t *testing.T, at keys.Fingerprint, scope statement.Scope) api.Caller {
+	t.Helper()
 	from := time.Now().UTC().Truncate(time.Second)
-	line := statement.Line(statement.Delegation{Account: p.account, Key: sshKey, Scope: scope, From: from, Until: from.Add(time.Hour)})
+	voucher, err := statement.NewVoucherKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := statement.Line(statement.Delegation{Account: p.account, Key: sshKey, Scope: scope, From: from, Until: from.Add(time.Hour), Via: voucher.Voucher()})
 	signature, err := p.key.Sign(p.account, line)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Open(api.Caller{Account: p.account.String(), Via: viaSSH, Proof: api.Proof{Line: line, Signature: signature, Key: sshKey.String()}})
+	return api.Caller{Account: p.account.String(), Via: viaSSH, Proof: api.Proof{Line: line, Signature: signature, Key: sshKey.String(),
+		Vouched: voucher.Vouch(line, at).String()}}
 }
 
 // says has the person sign a statement.
@@ -171,7 +183,7 @@ func TestWhatIsRevokedEndsStreamsToo(t *testing.T) {
 	t.Parallel()
 	a, b := two(t)
 	vm := create(t, a, "web-1", "s2")
-	svc := owner.at(t, a, statement.All)
+	svc, atB := owner.at(t, a, statement.All), owner.at(t, b, statement.All).(constellation).local()
 	began, ended := make(chan struct{}, 1), make(chan error, 1)
 	go func() {
 		ended <- svc.Events(t.Context(), api.EventsRequest{}, func(api.Event) error {
@@ -204,7 +216,7 @@ func TestWhatIsRevokedEndsStreamsToo(t *testing.T) {
 		t.Errorf("a revoked key searches: %v", err)
 	}
 	// s2 was not told, and takes the key still: what stops it is the statement and nothing else.
-	if _, err := b.Local(svc.(constellation).caller, b.Engine.id).VM(t.Context(), "web-1"); err != nil {
+	if _, err := atB.VM(t.Context(), "web-1"); err != nil {
 		t.Errorf("at s2: %v", err)
 	}
 }

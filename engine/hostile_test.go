@@ -225,7 +225,7 @@ func TestNobodyWashesTheLogOut(t *testing.T) {
 	if _, err := owner.at(t, a, statement.All).Trust(t.Context()); err != nil {
 		t.Errorf("others are kept out: %v", err)
 	}
-	elsewhere := local{a.Engine, svc.caller, keys.Fingerprint{5}} // the same account, at another satellite
+	elsewhere := local{a.Engine, tenant.caller(t, keys.Fingerprint{5}, statement.All), keys.Fingerprint{5}} // the same account, at another satellite
 	if _, err := elsewhere.Propose(t.Context(), api.ProposeRequest{Kind: api.StatementRevoke}); err != nil {
 		t.Errorf("the account is kept out by what was done in its name: %v", err)
 	}
@@ -234,6 +234,28 @@ func TestNobodyWashesTheLogOut(t *testing.T) {
 	told := a.written(t, wants(api.KeyReason, "*too many*"))
 	if len(told) == 0 || told[0].Count == 0 || told[0].Account != tenant.account.String() {
 		t.Errorf("nobody tells of what was refused: %+v", told)
+	}
+}
+
+// TestADelegationThatWasSeenIsNotOneThatLoggedIn: a hostile satellite that carried out a request of somebody else's login has the
+// delegation and what was vouched for it, and can act with neither.
+func TestADelegationThatWasSeenIsNotOneThatLoggedIn(t *testing.T) {
+	t.Parallel()
+	a, b := two(t)
+	vm := create(t, a, "web-1", "s2")
+	seen := owner.caller(t, b.Engine.id, statement.All) // logged in at s2, whose searches show it to s1
+	if _, err := a.Open(seen).Delete(t.Context(), api.DeleteRequest{VM: vm.ID, Confirm: "web-1"}); api.CodeOf(err) != api.CodeDenied {
+		t.Errorf("at s1 itself: %v", err)
+	}
+	s, err := a.peers.at(b.radar.Self(), seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Delete(t.Context(), api.DeleteRequest{VM: vm.ID, Confirm: "web-1"}); api.CodeOf(err) != api.CodeDenied || !strings.Contains(err.Error(), "logged in") {
+		t.Errorf("brought to s2 by s1: %v", err)
+	}
+	if _, err := b.Open(seen).VM(t.Context(), "web-1"); err != nil {
+		t.Errorf("where it logged in: %v", err)
 	}
 }
 

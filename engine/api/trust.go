@@ -30,6 +30,9 @@ type Proof struct {
 	Line      string `json:"line"`          // a login challenge, or a delegation
 	Signature string `json:"signature"`     // the account's, of the line
 	Key       string `json:"key,omitempty"` // the SSH key that was proved at the login; empty: none was
+	// Vouched says, with a delegation to an SSH key, that it is in use at the satellite that was logged in to
+	// (statement.Vouched).
+	Vouched string `json:"vouched,omitempty"`
 }
 
 // Signed is a statement and its account's signature (package keys/statement).

@@ -26,8 +26,9 @@
 //	1    16    nonce, from crypto/rand
 //	17    8    time, nanoseconds since 1970 UTC, big-endian
 //	25   64    ed25519 signature (RFC 8032) by the asking satellite's key
-//	89    1    1 if an SSH key was proved at the login, else 0
+//	89    1    bit 0: an SSH key was proved at the login; bit 1: its use there is vouched for; else 0
 //	90  0|32   that key's fingerprint
+//	    0|96   the voucher key and its signature (statement.Vouched)
 //	     2+n   line: length, big-endian, and printable ASCII; at most 240
 //	     2+n   the account's signature of the line, likewise; at most 1022
 //
@@ -35,7 +36,7 @@
 //
 //	"decenter request 1\n" then, each after its length in 4 bytes big-endian:
 //	executing satellite's fingerprint, asking satellite's fingerprint, method, SHA-256 of the body,
-//	line, account's signature, SSH key's fingerprint or nothing, nonce, time
+//	line, account's signature, SSH key's fingerprint or nothing, 96 bytes of what was vouched or zero, nonce, time
 //
 // No other use of a satellite's key (SSH host key, OpenSSH certificates, TLS 1.3) signs a text that begins so.
 //
@@ -49,10 +50,16 @@
 //
 // Accounts' signatures play no part in that: BIP-137's are malleable, and a malleated one is the same account and line.
 //
+// # Delegations to an SSH key
+//
+// They are shown to every satellite that carries out a request. The delegation therefore names a voucher key, whose secret
+// is in the certificate that ssh shows at a login and nowhere else: it signs the fingerprint of the satellite that was logged in
+// to (package statement, Voucher). One that was merely shown a delegation cannot say that the key logged in there.
+//
 // # What it does not stop
 //
-// A satellite that was logged in to can act for who logged in, as far as the proof goes, for as long as it is good. Also, a
-// delegation to an SSH key does not name a satellite: one that has seen such a delegation, be it in a request of another
-// satellite, can say that the key logged in with it. A satellite that has a challenge signed whose expiry is far ahead has a login
-// for then: whoever signs has to look, as `decenter key sign` does. A challenge, or a delegation to a satellite's own key, is of no use to any other.
+// A satellite that was logged in to can act for who logged in, as far as the proof goes, for as long as it is good. Of a
+// delegation in a certificate that is until the delegation ends or is revoked, for the satellite has seen the voucher's secret. A
+// satellite that has a challenge signed whose expiry is far ahead has a login for then: whoever signs has to look, as `decenter
+// key sign` does. What was made for one satellite is of no use to any other.
 package proof

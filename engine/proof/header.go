@@ -5,20 +5,24 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"decenter/engine/api"
 	"decenter/keys"
+	"decenter/keys/statement"
 )
 
 // HeaderName is the HTTP header field that carries a request's proof.
 const HeaderName = "Decenter-Proof"
 
 const (
-	version   = 1
-	domain    = "decenter request 1\n"
-	fixedSize = 1 + len(keys.Nonce{}) + 8 + ed25519.SignatureSize + 1
-	maxRaw    = fixedSize + len(keys.Fingerprint{}) + 2 + keys.MaxChallenge + 2 + keys.MaxSignature
+	version    = 1
+	hasKey     = 1 // bits of the byte before the proof
+	hasVouched = 2
+	domain     = "decenter request 1\n"
+	fixedSize  = 1 + len(keys.Nonce{}) + 8 + ed25519.SignatureSize + 1
+	maxRaw     = fixedSize + len(keys.Fingerprint{}) + len(statement.Vouched{}) + 2 + keys.MaxChallenge + 2 + keys.MaxSignature
 	// MaxHeader bounds the header field, in bytes: what the longest line and signature make of it.
 	MaxHeader = (maxRaw*8 + 5) / 6
 )
@@ -34,7 +38,8 @@ type header struct {
 	nonce     keys.Nonce
 	time      int64 // nanoseconds since 1970 UTC
 	signature [ed25519.SignatureSize]byte
-	key       keys.Fingerprint // zero: none
+	key       keys.Fingerprint  // zero: none
+	vouched   statement.Vouched // zero: none
 	line      string
 	signed    string // the account's signature of line
 }
@@ -43,6 +48,9 @@ func (h header) proof() api.Proof {
 	p := api.Proof{Line: h.line, Signature: h.signed}
 	if h.key != (keys.Fingerprint{}) {
 		p.Key = h.key.String()
+	}
+	if h.vouched != (statement.Vouched{}) {
+		p.Vouched = h.vouched.String()
 	}
 	return p
 }
@@ -55,11 +63,15 @@ func (h header) append(b []byte) []byte {
 	raw = append(raw, h.nonce[:]...)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(h.time))
 	raw = append(raw, h.signature[:]...)
-	if h.key == (keys.Fingerprint{}) {
-		raw = append(raw, 0)
-	} else {
-		raw = append(raw, 1)
+	has := len(raw)
+	raw = append(raw, 0)
+	if h.key != (keys.Fingerprint{}) {
+		raw[has] |= hasKey
 		raw = append(raw, h.key[:]...)
+	}
+	if h.vouched != (statement.Vouched{}) {
+		raw[has] |= hasVouched
+		raw = append(raw, h.vouched[:]...)
 	}
 	for _, text := range []string{h.line, h.signed} {
 		raw = binary.BigEndian.AppendUint16(raw, uint16(len(text)))
@@ -89,19 +101,16 @@ func parse(text []byte) (header, bool) {
 	raw = raw[copy(h.signature[:], raw):]
 	has := raw[0]
 	raw = raw[1:]
-	if has > 1 || h.time < 0 {
+	if has > hasKey|hasVouched || h.time < 0 {
 		return header{}, false
 	}
-	if has == 1 {
-		if len(raw) < len(h.key) {
-			return header{}, false
-		}
-		raw = raw[copy(h.key[:], raw):]
-		if h.key == (keys.Fingerprint{}) {
-			return header{}, false
-		}
-	}
 	var ok bool
+	if raw, ok = cutFixed(raw, h.key[:], has&hasKey != 0); !ok {
+		return header{}, false
+	}
+	if raw, ok = cutFixed(raw, h.vouched[:], has&hasVouched != 0); !ok {
+		return header{}, false
+	}
 	if h.line, raw, ok = cutText(raw, keys.MaxChallenge); !ok {
 		return header{}, false
 	}
@@ -109,6 +118,18 @@ func parse(text []byte) (header, bool) {
 		return header{}, false
 	}
 	return h, true
+}
+
+// cutFixed cuts off what fills a field, where it is there; zero would be another spelling of its absence.
+func cutFixed(raw, field []byte, there bool) (rest []byte, ok bool) {
+	if !there {
+		return raw, true
+	}
+	if len(raw) < len(field) {
+		return nil, false
+	}
+	n := copy(field, raw)
+	return raw[n:], slices.ContainsFunc(field, func(b byte) bool { return b != 0 })
 }
 
 // cutText cuts off a text of 1 to max characters of printable ASCII, after its length.
@@ -160,6 +181,7 @@ func (q request) text(h header, without check) []byte {
 	} else {
 		add(fieldProof, h.key[:])
 	}
+	add(fieldProof, h.vouched[:])
 	add(0, h.nonce[:])
 	add(0, binary.BigEndian.AppendUint64(nil, uint64(h.time)))
 	return b

@@ -6,10 +6,11 @@ import (
 
 	"decenter/engine/api"
 	"decenter/keys"
+	"decenter/keys/statement"
 )
 
 func TestTheLongestHeaderIsAsLongAsItSays(t *testing.T) {
-	h := header{key: laptop, line: string(bytes.Repeat([]byte("l"), keys.MaxChallenge)), signed: string(bytes.Repeat([]byte("s"), keys.MaxSignature))}
+	h := header{key: laptop, vouched: statement.Vouched{1}, line: string(bytes.Repeat([]byte("l"), keys.MaxChallenge)), signed: string(bytes.Repeat([]byte("s"), keys.MaxSignature))}
 	text := h.append(nil)
 	if back, ok := parse(text); len(text) != MaxHeader || !ok || back != h {
 		t.Errorf("%d bytes, at most %d; read back: %v", len(text), MaxHeader, ok)
@@ -21,6 +22,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add(st.good.header)
 	f.Add(changed(f, st.ask(f, alice.login(st.s1.id, none, noon), noon).header, func(h *header) { h.nonce[0]++ }))
 	f.Add(header{line: "a", signed: "b"}.append(nil))
+	f.Add(header{key: laptop, vouched: statement.Vouched{2}, line: "a", signed: "b"}.append(nil))
 	f.Add([]byte("AQ"))
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, text []byte) {

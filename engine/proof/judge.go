@@ -47,6 +47,7 @@ const (
 	checkOver
 	checkEarly
 	checkRevoked
+	checkVouched // the word that a delegated SSH key is in use there
 	checkRequest // the satellite's signature
 	checkFresh
 	checkReplay
@@ -98,6 +99,9 @@ func (j *Judge) Check(p api.Proof, at keys.Fingerprint, r Revocations, now time.
 		s, err = j.login(*c.login, key, at, now)
 	} else {
 		s, err = j.delegated(*c.delegation, key, at, now)
+		if err == nil && key != (keys.Fingerprint{}) && j.checks(checkVouched) {
+			err = vouched(p, c.delegation.Via, at)
+		}
 	}
 	if err != nil {
 		return Session{}, err
@@ -202,6 +206,20 @@ func (j *Judge) delegated(d statement.Delegation, key, at keys.Fingerprint, now 
 		return Session{}, denied("the delegation is over since "+d.Until.Format(time.RFC3339), "make a new delegation with `decenter key delegate`")
 	}
 	return s, nil
+}
+
+// vouched judges the word that a delegated SSH key is in use at a satellite. Without it, whoever was ever shown a delegation
+// could say that its key logged in there.
+func vouched(p api.Proof, via statement.Voucher, at keys.Fingerprint) error {
+	const hint = "make a new delegation with `decenter key delegate`"
+	if via == (statement.Voucher{}) {
+		return denied("the delegation names no voucher, without which any satellite could use it", hint)
+	}
+	v, err := statement.ParseVouched(p.Vouched)
+	if err != nil || !v.By(via, p.Line, at) {
+		return denied(fmt.Sprintf("nothing shows that the delegated key logged in at satellite %s", at), "log in there")
+	}
+	return nil
 }
 
 func revoked(c claim, s Session, v statement.Revocation) error {

@@ -37,6 +37,11 @@ func TestProofsThatAreGood(t *testing.T) {
 	}
 }
 
+func unvouched(p api.Proof) api.Proof {
+	p.Vouched = ""
+	return p
+}
+
 // TestProofsThatAreNot: each with the check that stops it; without that check it is accepted.
 func TestProofsThatAreNot(t *testing.T) {
 	s1, s2 := newSatellite(1), newSatellite(2)
@@ -62,6 +67,10 @@ func TestProofsThatAreNot(t *testing.T) {
 		{"a delegation to another SSH key", whole(alice.delegates(phone, statement.All, noon, noon.Add(time.Hour))), nil, checkKey},
 		{"a delegation to another satellite", alice.delegates(s2.id, statement.All, noon, noon.Add(time.Hour)), nil, checkKey},
 		{"a delegation to the satellite, and an SSH key logged in", whole(alice.delegates(s1.id, statement.All, noon, noon.Add(time.Hour))), nil, checkKey},
+		{"a delegation that was seen in another satellite's request", in(whole(alice.delegates(laptop, statement.All, noon, noon.Add(time.Hour))), s2.id), nil, checkVouched},
+		{"a delegation without its voucher's word", unvouched(whole(alice.delegates(laptop, statement.All, noon, noon.Add(time.Hour)))), nil, checkVouched},
+		{"a delegation to an SSH key that names no voucher", with(alice.signs(statement.Line(statement.Delegation{Account: alice.account, Key: laptop, Scope: statement.All,
+			From: noon, Until: noon.Add(time.Hour)})), laptop), nil, checkVouched},
 		{"a login with a key that was revoked since", alice.login(s1.id, laptop, noon), took{{Account: alice.account, Key: laptop, At: noon}}, checkRevoked},
 		{"a login before every key was revoked", alice.login(s1.id, laptop, noon), every, checkRevoked},
 		{"a login without a key before every key was revoked", alice.login(s1.id, none, noon), every, checkRevoked},

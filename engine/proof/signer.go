@@ -12,6 +12,7 @@ import (
 
 	"decenter/engine/api"
 	"decenter/keys"
+	"decenter/keys/statement"
 )
 
 // FingerprintOf gives a satellite's id: the SHA-256 of its key in SSH's wire form (RFC 8709 section 4).
@@ -61,6 +62,11 @@ func (s Signer) Append(b []byte, p api.Proof, to keys.Fingerprint, method string
 	if p.Key != "" {
 		if h.key, err = keys.ParseFingerprint(p.Key); err != nil || h.key == (keys.Fingerprint{}) {
 			return nil, denied(fmt.Sprintf("the key of the login, %.64q, is not a fingerprint", p.Key), "log in again")
+		}
+	}
+	if p.Vouched != "" {
+		if h.vouched, err = statement.ParseVouched(p.Vouched); err != nil {
+			return nil, denied("the word that the delegated key is in use here has not its form", "log in again")
 		}
 	}
 	if h.nonce, err = keys.NewNonce(s.dice); err != nil {

@@ -2,7 +2,7 @@
 // address, so that a hardware wallet can show and sign it. A statement proves itself; it does not matter who
 // brought it. It is pure: no files, no clock, no network.
 //
-//	decenter delegate 1 as ACCOUNT to KEY scope SCOPE from TIME until TIME
+//	decenter delegate 1 as ACCOUNT to KEY scope SCOPE from TIME until TIME [via VOUCHER]
 //	decenter revoke 1 as ACCOUNT key KEY at TIME            KEY is a fingerprint, or "every"
 //	decenter admit 1 in NAME as ACCOUNT satellite KEY at TIME
 //	decenter eject 1 in NAME as ACCOUNT satellite KEY at TIME
@@ -13,6 +13,7 @@
 //	TIME     2026-01-02T15:04:05Z                         UTC, whole seconds
 //	NAME     the constellation's name                     [a-z0-9-], at most 11
 //	SCOPE    read, operate or all
+//	VOUCHER  22 characters of base64url                   see Voucher; with an SSH key, not with a satellite's
 //	ROLE     owner, operator, reader, tenant or none
 //	OBJECT   all | array | array@SATELLITE | vm:<32 hex>  at most 35
 //

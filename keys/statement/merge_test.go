@@ -24,7 +24,7 @@ func few(t *testing.T) *rapid.Generator[Statement] {
 		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
 			until := at.Add(time.Duration(rapid.IntRange(1, 2).Draw(t, "until")) * time.Hour)
-			return Delegation{accounts[a], key, rapid.SampledFrom([]Scope{Read, Operate, All}).Draw(t, "scope"), at, until}
+			return Delegation{accounts[a], key, rapid.SampledFrom([]Scope{Read, Operate, All}).Draw(t, "scope"), at, until, Voucher{}}
 		case 1:
 			return Revocation{accounts[a], key, at}
 		case 2:

@@ -44,6 +44,9 @@ func (r *reader) statement() (s Statement) {
 		d.From = r.time()
 		r.word("until")
 		d.Until = r.time()
+		if r.skip("via") {
+			d.Via = r.voucher()
+		}
 		return d
 	case "revoke":
 		r.word("1", "as")
@@ -148,6 +151,14 @@ func (r *reader) key() keys.Fingerprint {
 		r.fail("the fingerprint is all zero")
 	}
 	return f
+}
+
+func (r *reader) voucher() (v Voucher) {
+	text := r.next()
+	if r.err == nil && (!exactly(v[:], text) || v == Voucher{}) {
+		r.fail(fmt.Sprintf("%q is not a voucher of 22 characters", text))
+	}
+	return v
 }
 
 func (r *reader) time() time.Time {

@@ -74,6 +74,7 @@ type Delegation struct {
 	Key         keys.Fingerprint
 	Scope       Scope
 	From, Until time.Time
+	Via         Voucher // who says where the key is in use; zero: nobody, and then it must be a satellite's own key
 }
 
 // Revocation ends what a key, or every key, may do for an account.
@@ -183,7 +184,11 @@ func stamp(t time.Time) string { return t.UTC().Format(timeForm) }
 
 // Append is of Statement.
 func (d Delegation) Append(b []byte) []byte {
-	return fmt.Appendf(b, "decenter delegate 1 as %s to %s scope %s from %s until %s", d.Account, d.Key, d.Scope, stamp(d.From), stamp(d.Until))
+	b = fmt.Appendf(b, "decenter delegate 1 as %s to %s scope %s from %s until %s", d.Account, d.Key, d.Scope, stamp(d.From), stamp(d.Until))
+	if d.Via != (Voucher{}) {
+		b = fmt.Appendf(b, " via %s", d.Via)
+	}
+	return b
 }
 
 // Append is of Statement.

@@ -36,7 +36,7 @@ func account(t testing.TB, seed byte) keys.Address {
 func longest(a, b keys.Address) []Statement {
 	name := strings.Repeat("c", MaxConstellation)
 	return []Statement{
-		Delegation{Account: a, Key: laptop, Scope: Operate, From: noon, Until: noon.Add(MaxDelegation)},
+		Delegation{Account: a, Key: laptop, Scope: Operate, From: noon, Until: noon.Add(MaxDelegation), Via: Voucher{1}},
 		Revocation{Account: a, Key: laptop, At: noon},
 		Revocation{Account: a, At: noon},
 		Membership{Account: a, Constellation: name, Satellite: laptop, Admit: true, At: noon},

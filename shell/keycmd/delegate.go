@@ -34,6 +34,7 @@ type order struct {
 	// What the certificate is made from; zero with --to.
 	public    ssh.PublicKey
 	path, out string
+	voucher   statement.VoucherKey // with an SSH key: travels in the certificate
 }
 
 func runDelegate(ctx context.Context, env Env, args []string) error {
@@ -134,6 +135,12 @@ func (o *order) sign(ctx context.Context, env Env, f *flags) (statement.Delegati
 	}
 	from := now(env)
 	d := statement.Delegation{Account: s.account, Key: o.key, Scope: o.scope, From: from, Until: from.Add(o.life).Truncate(time.Second)}
+	if o.public != nil {
+		if o.voucher, err = statement.NewVoucherKey(env.Dice); err != nil {
+			return statement.Delegation{}, statement.Signed{}, err
+		}
+		d.Via = o.voucher.Voucher()
+	}
 	signed, err := s.declare(env, d)
 	return d, signed, err
 }
@@ -142,7 +149,7 @@ func (o *order) sign(ctx context.Context, env Env, f *flags) (statement.Delegati
 func (o *order) writeCertificate(ctx context.Context, env Env, f *flags, d statement.Delegation, signed statement.Signed) error {
 	var c *ssh.Certificate
 	err := withSSHSigner(ctx, env, o.public, o.path, func(s ssh.Signer) (err error) {
-		c, err = certificate(env.Dice, d, signed, s)
+		c, err = certificate(env.Dice, d, signed, o.voucher, s)
 		return err
 	})
 	if err != nil {
@@ -175,7 +182,7 @@ func (o *order) sshFlags(env Env) string {
 
 // certificate makes the SSH user certificate of a signed delegation: signed by the very key that it certifies, because
 // only the account's signature inside counts. It allows a terminal, and no forwarding of anything.
-func certificate(dice io.Reader, d statement.Delegation, signed statement.Signed, key ssh.Signer) (*ssh.Certificate, error) {
+func certificate(dice io.Reader, d statement.Delegation, signed statement.Signed, voucher statement.VoucherKey, key ssh.Signer) (*ssh.Certificate, error) {
 	c := &ssh.Certificate{
 		Key:             key.PublicKey(),
 		Serial:          uint64(d.From.Unix()),
@@ -184,7 +191,8 @@ func certificate(dice io.Reader, d statement.Delegation, signed statement.Signed
 		ValidPrincipals: []string{d.Account.String()},
 		ValidAfter:      uint64(d.From.Unix()),
 		ValidBefore:     uint64(d.Until.Unix()),
-		Permissions:     ssh.Permissions{Extensions: map[string]string{"permit-pty": "", statement.CertificateExtension: signed.Text()}},
+		Permissions: ssh.Permissions{Extensions: map[string]string{"permit-pty": "",
+			statement.CertificateExtension: signed.Text(), statement.VoucherExtension: voucher.Text()}},
 	}
 	if err := c.SignCert(dice, key); err != nil {
 		return nil, fmt.Errorf("sign the certificate with the SSH key: %w", err)
@@ -192,7 +200,8 @@ func certificate(dice io.Reader, d statement.Delegation, signed statement.Signed
 	return c, nil
 }
 
-// replaceFile writes a file that others may read. After a crash there is either the old file or the new one.
+// replaceFile writes a file that nobody else may read: the voucher in a certificate is a secret. After a crash there is either
+// the old file or the new one.
 func replaceFile(path string, text []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".cert-*")
 	if err != nil {
@@ -204,7 +213,7 @@ func replaceFile(path string, text []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

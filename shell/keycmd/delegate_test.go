@@ -3,6 +3,7 @@ package keycmd
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -57,7 +58,13 @@ func TestOneSignatureMakesSSHLogInByItself(t *testing.T) {
 			}
 			want := statement.Delegation{Account: mustAddress(t, account), Key: key, Scope: statement.Operate,
 				From: now(p.env("", nil, nil)), Until: now(p.env("", nil, nil)).Add(48 * time.Hour)}
-			if got := carried(t, <-s.came); got != want {
+			came := <-s.came
+			got := carried(t, came)
+			voucher, err := statement.ParseVoucherKey(came.Extensions[statement.VoucherExtension])
+			if err != nil || voucher.Voucher() != got.Via {
+				t.Errorf("it carries voucher %v for %v: %v", voucher, got.Via, err)
+			}
+			if got.Via = want.Via; got != want {
 				t.Errorf("it carries %+v, want %+v", got, want)
 			}
 			if _, errOut, err := p.ssh(s, "root", accept); err == nil || !strings.Contains(errOut, "Permission denied") {
@@ -93,7 +100,7 @@ func TestSSHKeygenShowsTheCertificateRight(t *testing.T) {
 	if !strings.Contains(shown, "permit-pty") || strings.Contains(shown, "forwarding") {
 		t.Errorf("what it permits: %s", shown)
 	}
-	if info, err := os.Stat(out); err != nil || info.Mode().Perm() != 0o644 {
+	if info, err := os.Stat(out); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }
@@ -232,7 +239,12 @@ func TestAWalletDelegatesWithOneSignature(t *testing.T) {
 	wallet, p := newPerson(t), newPerson(t)
 	account := wallet.gets("", "new", "--kind", "p2tr")
 	key := p.keygen("", "-t", "ed25519")
-	line := mustLine(t, statement.Delegation{Account: mustAddress(t, account), Key: key, Scope: statement.Read, From: at, Until: at.Add(time.Hour)})
+	p.dice = func() io.Reader { return strings.NewReader(strings.Repeat("dice", 100)) }
+	voucher, err := statement.NewVoucherKey(p.dice())
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := mustLine(t, statement.Delegation{Account: mustAddress(t, account), Key: key, Scope: statement.Read, From: at, Until: at.Add(time.Hour), Via: voucher.Voucher()})
 	args := []string{"delegate", "--account", account, "--scope", "read", "--for", "1h"}
 	p.fails(1, "not", "nonsense", args...)
 	if _, err := os.Stat(filepath.Join(p.home, ".ssh/id_ed25519-cert.pub")); err == nil {

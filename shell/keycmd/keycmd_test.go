@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,8 @@ type person struct {
 	t         *testing.T
 	home      string
 	vars      map[string]string
-	passwords []string // the answers to come
+	passwords []string         // the answers to come
+	dice      func() io.Reader // nil: the real ones
 	screen    bytes.Buffer
 	terminal  bool // has one; what it shows is on screen
 	time      time.Time
@@ -42,6 +44,9 @@ func (p *person) env(stdin string, out, errOut *bytes.Buffer) Env {
 		Getenv: func(name string) string { return p.vars[name] },
 		Dice:   rand.Reader, Now: func() time.Time { return p.time }, Work: 1,
 		Self: p.self,
+	}
+	if p.dice != nil {
+		env.Dice = p.dice()
 	}
 	if p.terminal {
 		env.Terminal = &p.screen

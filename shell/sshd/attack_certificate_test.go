@@ -23,6 +23,7 @@ type paper struct {
 	line       func(string) string
 	bare       bool                   // it carries no delegation
 	after      func(*ssh.Certificate) // after it was signed
+	voucher    *statement.VoucherKey  // another than that of the delegation
 }
 
 // papers gives a good certificate of the holder's for its SSH key, with changes.
@@ -47,6 +48,15 @@ func papers(t testing.TB, h holder, changes ...func(*paper)) ssh.Signer {
 	if p.ca == nil {
 		p.ca = p.key
 	}
+	voucher, err := statement.NewVoucherKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.delegation.Via = voucher.Voucher()
+	if p.voucher != nil {
+		voucher = *p.voucher
+	}
+	p.cert.Extensions[statement.VoucherExtension] = voucher.Text()
 	line, err := statement.New(p.delegation)
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +107,13 @@ func certificateAttacks() []attack {
 		papered("a certificate signed by another key", checkCertSelf, func(s *scene, p *paper) { p.ca = s.attacker.signer }),
 		papered("a certificate altered after it was signed", checkCertForm, func(_ *scene, p *paper) {
 			p.after = func(c *ssh.Certificate) { c.ValidBefore++ }
+		}),
+		papered("a certificate with another voucher key", checkVoucher, func(s *scene, p *paper) {
+			other, err := statement.NewVoucherKey(rand.Reader)
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			p.voucher = &other
 		}),
 		papered("a certificate of a host", checkCertType, func(_ *scene, p *paper) { p.cert.CertType = ssh.HostCert }),
 		papered("an expired certificate", checkCertTime, func(_ *scene, p *paper) { shift(p, -day) }),

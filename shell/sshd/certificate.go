@@ -21,7 +21,9 @@ const noTouch = "no-touch-required"
 // readCertificate judges an OpenSSH user certificate (PROTOCOL.certkeys) that carries a delegation, and gives the proof
 // that it is. Whoever holds the certificate's key has yet to show so, by the login's signature. The certificate's own
 // signature says no more than that its key's holder made it; the delegation's, of the account, is what counts.
-func readCertificate(cert *ssh.Certificate, account keys.Address, now time.Time, f flaws) (api.Proof, error) {
+//
+// at is this satellite, for which the voucher in the certificate speaks.
+func readCertificate(cert *ssh.Certificate, account keys.Address, at keys.Fingerprint, now time.Time, f flaws) (api.Proof, error) {
 	refuse := func(format string, args ...any) (api.Proof, error) {
 		return api.Proof{}, &api.Error{Code: api.CodeDenied, Message: "your certificate is refused: " + fmt.Sprintf(format, args...), Hint: "make one with: decenter key delegate"}
 	}
@@ -45,11 +47,11 @@ func readCertificate(cert *ssh.Certificate, account keys.Address, now time.Time,
 	if !certificateVerifies(cert) && f.wants(checkCertForm) {
 		return refuse("its signature is wrong")
 	}
-	return readDelegation(cert, account, now, f, refuse)
+	return readDelegation(cert, account, at, now, f, refuse)
 }
 
 // readDelegation judges what the certificate carries.
-func readDelegation(cert *ssh.Certificate, account keys.Address, now time.Time, f flaws, refuse func(string, ...any) (api.Proof, error)) (api.Proof, error) {
+func readDelegation(cert *ssh.Certificate, account keys.Address, at keys.Fingerprint, now time.Time, f flaws, refuse func(string, ...any) (api.Proof, error)) (api.Proof, error) {
 	text, found := cert.Extensions[statement.CertificateExtension]
 	if !found {
 		return refuse("it carries no delegation by an account")
@@ -79,7 +81,11 @@ func readDelegation(cert *ssh.Certificate, account keys.Address, now time.Time, 
 	if err := keys.Verify(d.Account, signed.Line, signed.Signature); err != nil && f.wants(checkDelegationSigned) {
 		return refuse("its delegation: %v", err)
 	}
-	return api.Proof{Line: signed.Line, Signature: signed.Signature, Key: key.String()}, nil
+	voucher, err := statement.ParseVoucherKey(cert.Extensions[statement.VoucherExtension])
+	if (err != nil || voucher.Voucher() != d.Via) && f.wants(checkVoucher) {
+		return refuse("it does not hold the voucher key that its delegation names")
+	}
+	return api.Proof{Line: signed.Line, Signature: signed.Signature, Key: key.String(), Vouched: voucher.Vouch(signed.Line, at).String()}, nil
 }
 
 // certificateLife tells why a certificate does not hold now; empty: it does.

@@ -25,6 +25,7 @@ const (
 	checkChallengeLife     check = 1 << iota // the challenge still lives
 	checkAnswerSize                          // the answer is no longer than a signature
 	checkTries                               // a connection has few tries
+	checkVoucher                             // the certificate holds the voucher key of its delegation
 	checkPasted                              // a signature alone is allowed
 	checkCertType                            // it is a user's certificate
 	checkCertSelf                            // its key signed it

@@ -100,7 +100,7 @@ func FuzzCertificate(f *testing.F) {
 		if !ok {
 			return
 		}
-		proof, err := readCertificate(cert, h.account, now, flaws{})
+		proof, err := readCertificate(cert, h.account, keys.Fingerprint{5}, now, flaws{})
 		if err != nil {
 			return
 		}
@@ -111,6 +111,9 @@ func FuzzCertificate(f *testing.F) {
 		d, ok := s.(statement.Delegation)
 		if !ok || d.Account != h.account || d.Key != fingerprint(cert.Key) || proof.Key != d.Key.String() || cert.CertType != ssh.UserCert {
 			t.Errorf("it passes as %+v", proof)
+		}
+		if said, err := statement.ParseVouched(proof.Vouched); err != nil || !said.By(d.Via, proof.Line, keys.Fingerprint{5}) {
+			t.Errorf("its use here is not vouched for: %v", err)
 		}
 		if again, err := ssh.ParsePublicKey(cert.Marshal()); err != nil || string(again.Marshal()) != string(cert.Marshal()) {
 			t.Errorf("it does not read back: %v", err)

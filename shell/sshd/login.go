@@ -100,7 +100,7 @@ func (l *login) certified(meta ssh.ConnMetadata, key ssh.PublicKey) (api.Proof, 
 	if !ok {
 		return api.Proof{}, nil
 	}
-	proof, err := readCertificate(cert, account, l.server.cfg.Now(), l.server.cfg.flaws)
+	proof, err := readCertificate(cert, account, l.server.fingerprint, l.server.cfg.Now(), l.server.cfg.flaws)
 	if err != nil {
 		return proof, l.refuse(account, keyText(fingerprint(cert.Key)), capital(err.Error()), err)
 	}

@@ -16,6 +16,7 @@ const (
 	extKey       = "key@decenter"       // the fingerprint of the proved SSH key; empty: none was
 	extLine      = "line@decenter"      // what the account signed
 	extSignature = "signature@decenter" // its signature
+	extVouched   = "vouched@decenter"   // that a delegated key is in use here
 )
 
 // record is who was proved to be at the connection's other end, and by what.
@@ -27,6 +28,7 @@ type record struct {
 func (r record) permissions() *ssh.Permissions {
 	return &ssh.Permissions{Extensions: map[string]string{
 		extAccount: r.account.String(), extKey: r.proof.Key, extLine: r.proof.Line, extSignature: r.proof.Signature,
+		extVouched: r.proof.Vouched,
 	}}
 }
 
@@ -39,7 +41,8 @@ func recordOf(p *ssh.Permissions, network keys.Network) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	return record{account, api.Proof{Line: p.Extensions[extLine], Signature: p.Extensions[extSignature], Key: p.Extensions[extKey]}}, nil
+	return record{account, api.Proof{Line: p.Extensions[extLine], Signature: p.Extensions[extSignature], Key: p.Extensions[extKey],
+		Vouched: p.Extensions[extVouched]}}, nil
 }
 
 // judge asks for the engine's judgement, and holds it to what was proved here.
