@@ -18,6 +18,7 @@ type scene struct {
 	late    time.Duration
 	loss    float64
 	broken  rule
+	instead bool // of the constellation, one plain RSTP switch: what the standard itself achieves
 }
 
 func (s scene) build(t testing.TB) *world {
@@ -28,17 +29,27 @@ func (s scene) build(t testing.TB) *world {
 	if s.outside {
 		priority = 0xf000
 	}
-	w.constellation(bridgeID(priority, 500), 1+r.IntN(5))
+	m := 1 + r.IntN(5)
+	if s.instead {
+		w.rapid(bridgeID(priority, 500), 40)
+	} else {
+		w.constellation(bridgeID(priority, 500), m)
+	}
 	for _, x := range w.sats {
 		x.e.broken = s.broken
 	}
 	next := map[int]int{}
 	port := func(node int) end { next[node]++; return end{node, next[node]} }
-	anySat := func() int { return sat(r.IntN(len(w.sats))) }
+	anySat := func() int {
+		if n := r.IntN(m); !s.instead {
+			return sat(n)
+		}
+		return 0
+	}
 	for range 1 + r.IntN(3) { // islands
 		var island []int
 		for range 1 + r.IntN(4) {
-			id := bridgeID(0x8000+0x1000*r.IntN(3), 1+r.IntN(400))
+			id := bridgeID(0x8000+0x1000*r.IntN(3), 1+r.IntN(400)<<6+len(w.switches))
 			if s.stp && r.IntN(2) == 0 {
 				island = append(island, w.plain(id, 12))
 			} else {
