@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"decenter/engine/api"
 	"decenter/engine/config"
@@ -21,13 +24,21 @@ decenter engine --print             print the configuration with every key, its 
 decenter engine --fingerprint       print this satellite's id, for an owner to admit
 decenter engine --uninstall         take the data path out of the kernel: the ports are plain ones again
 
+Without --config the configuration is DECENTER_CONFIG's, else ` + config.DefaultPath + `.
+
 `
+
+// configEnv names the configuration where --config does not.
+const configEnv = "DECENTER_CONFIG"
 
 // engineCommand is `decenter engine`.
 func engineCommand(ctx context.Context, args []string, s shell.Streams) int {
+	if len(args) == 1 && args[0] == "help" {
+		args = []string{"-h"}
+	}
 	flags := flag.NewFlagSet("decenter engine", flag.ContinueOnError)
 	flags.SetOutput(s.Err)
-	path := flags.String("config", config.DefaultPath, "the configuration `FILE`")
+	path := flags.String("config", cmp.Or(os.Getenv(configEnv), config.DefaultPath), "the configuration `FILE`")
 	check := flags.Bool("check", false, "check the configuration and do nothing")
 	printIt := flags.Bool("print", false, "print the configuration and do nothing")
 	fingerprint := flags.Bool("fingerprint", false, "print this satellite's id; its key is made if it has none")
@@ -57,9 +68,10 @@ func engineCommand(ctx context.Context, args []string, s shell.Streams) int {
 	case *check:
 		tellConfig(s.Out, *path, cfg)
 	case *printIt:
+		tellMissing(s.Err, *path, "these are the defaults")
 		err = printConfig(s.Out, cfg)
 	case *fingerprint:
-		err = printFingerprint(s.Out, cfg)
+		err = printFingerprint(s, *path, cfg)
 	case *uninstall:
 		err = uninstallFabric(cfg)
 	default:
@@ -94,11 +106,26 @@ func printConfig(out io.Writer, cfg config.Config) error {
 	return err
 }
 
-func printFingerprint(out io.Writer, cfg config.Config) error {
-	id, err := identity.LoadOrCreate(cfg.Data)
-	if err == nil {
-		_, err = fmt.Fprintln(out, id.Fingerprint())
+// tellMissing says that there is no configuration at path, so that nobody takes the defaults for what was written.
+func tellMissing(out io.Writer, path, so string) {
+	if _, err := os.Stat(path); err != nil {
+		fmt.Fprintf(out, "decenter engine: there is no configuration at %s: %s\n", path, so)
 	}
+}
+
+// printFingerprint tells the satellite's id on stdout, and on stderr what its reader may not expect: whose key it is
+// where nothing is configured, and that it was made just now.
+func printFingerprint(s shell.Streams, path string, cfg config.Config) error {
+	_, before := os.Stat(filepath.Join(cfg.Data, "satellite.key"))
+	id, err := identity.LoadOrCreate(cfg.Data)
+	if err != nil {
+		return err
+	}
+	tellMissing(s.Err, path, "this is the key in "+cfg.Data)
+	if errors.Is(before, fs.ErrNotExist) {
+		fmt.Fprintf(s.Err, "decenter engine: a new key was made in %s\n", cfg.Data)
+	}
+	_, err = fmt.Fprintln(s.Out, id.Fingerprint())
 	return err
 }
 

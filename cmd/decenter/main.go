@@ -5,9 +5,10 @@
 //	decenter LINE            one line of the grammar (see `decenter help`)
 //	decenter engine          the satellite's daemon
 //	decenter lab             a constellation on this machine
-//	decenter key             Bitcoin keys: new, address, sign, verify
+//	decenter key             accounts' keys: what they are, and what they sign
 //
-// DECENTER_SOCKET names the engine's socket where it is not /run/decenter/engine.sock.
+// DECENTER_SOCKET names the engine's socket where it is not /run/decenter/engine.sock, DECENTER_CONFIG the engine's
+// configuration where it is not /etc/decenter/engine.toml.
 package main
 
 import (
@@ -48,7 +49,7 @@ func run() int {
 		Commands: []shell.Command{
 			{Name: "engine", Summary: "the satellite's daemon", Words: words(engineWords), Run: engineCommand},
 			{Name: "lab", Summary: "a constellation on this machine", Words: words(labWords), Run: labCommand},
-			{Name: "key", Summary: "Bitcoin keys: new, address, sign, verify", Words: words(keyWords), Run: func(ctx context.Context, args []string, _ shell.Streams) int {
+			{Name: "key", Summary: "your account's key: new, words, sign, delegate, revoke, admit, eject, grant, ssh-config, …", Words: words(keyWords), Run: func(ctx context.Context, args []string, _ shell.Streams) int {
 				return keycmd.Run(ctx, args, keycmd.OSEnv())
 			}},
 		},

@@ -11,20 +11,22 @@ import (
 
 // Status is a satellite as the lab knows it.
 type Status struct {
-	Satellite string   `json:"satellite"`
-	State     string   `json:"state"`            // on, frozen, off
-	Engine    int      `json:"engine,omitempty"` // its process number inside; 0: not running
-	Holder    int      `json:"holder,omitempty"` // process number on this machine
-	SSH       int      `json:"ssh,omitempty"`    // port on 127.0.0.1
-	Socket    string   `json:"socket"`
-	Cables    []string `json:"cables"` // to whom; with "!" while cut, "?" while silent
+	Satellite string `json:"satellite"`
+	State     string `json:"state"`            // on, frozen, off
+	Engine    int    `json:"engine,omitempty"` // its process number inside; 0: not running
+	Holder    int    `json:"holder,omitempty"` // process number on this machine
+	SSH       int    `json:"ssh,omitempty"`    // port on 127.0.0.1
+	Socket    string `json:"socket"`
+	// Fingerprint is its id, by which an owner admits it; empty where its key cannot be read.
+	Fingerprint string   `json:"fingerprint,omitempty"`
+	Cables      []string `json:"cables"` // to whom; with "!" while cut, "?" while silent
 }
 
 // Status tells every satellite, in order.
 func (l *Lab) Status(ctx context.Context) []Status {
 	var all []Status
 	for _, name := range l.Topology.Satellites {
-		s := Status{Satellite: name, State: "off", Socket: l.paths(name).socket(), Cables: []string{}}
+		s := Status{Satellite: name, State: "off", Socket: l.paths(name).socket(), Fingerprint: l.paths(name).fingerprint(), Cables: []string{}}
 		if h, ok := l.Holders[name]; ok && h.Process.Alive() {
 			s.State, s.Holder, s.SSH = "on", h.Process.PID, h.SSH
 			if a, err := l.paths(name).tell(ctx, order{Do: "status"}); err == nil {

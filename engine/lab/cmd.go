@@ -32,7 +32,8 @@ decenter lab status        satellites, engines, ssh ports, cables
 decenter lab demo          up with the console of s1; gone when you leave it
 decenter lab console s1    the console of a satellite
 decenter lab exec s1 COMMAND …
-                           a command inside a satellite; flags before s1
+                           a command inside a satellite; flags before s1;
+                           DECENTER_CONFIG names its engine's configuration
 decenter lab cable cut|mend s1 s2
   --silent                 pull a cable, plug it in; with --silent a cut loses
                            frames and leaves the carrier
@@ -47,7 +48,8 @@ decenter lab satellite freeze|thaw s2
 
 Flags of all:
   --dir FOLDER             where the lab is (default ` + DefaultDir + `)
-  --json                   of up, status: one object a satellite
+  --json                   of up, status: one object a satellite, with its
+                           fingerprint
 Flags of up and demo:
   --log LEVEL              of the engines: debug info warn error (default info)
   --accel auto|kvm|tcg     what runs guests (default auto: one guest of the
@@ -113,7 +115,7 @@ func Main(ctx context.Context, args []string, e Env) int {
 
 // parse takes flags anywhere before --, which is where another command's begin; of exec, before the satellite.
 func (c *command) parse(args []string) (verb string, err error) {
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" {
 		return "help", nil
 	}
 	verb, args = args[0], args[1:]

@@ -28,6 +28,11 @@
 //	  └─────────────────┘ ▼ ▲ Thaw
 //	                    frozen
 //
+// # Commands inside
+//
+// `lab exec` runs a command in the namespaces of the holder, with DECENTER_CONFIG naming the satellite's engine.toml, and
+// with this program as `decenter` where none is installed: `decenter engine --fingerprint` tells the satellite's own.
+//
 // # Cables
 //
 //	s1: to-s2 ════ c0a ─┐ decenter-cables

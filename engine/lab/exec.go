@@ -18,6 +18,12 @@ const (
 	exitSignal   = 128 // plus the signal's number
 )
 
+// What a command inside finds as on a real satellite: its engine's configuration, and this program.
+const (
+	configEnv = "DECENTER_CONFIG"
+	program   = "decenter"
+)
+
 // exec runs a command inside; its exit code is ours.
 func (c *command) exec(l *Lab) (int, error) {
 	h, err := l.find(c.rest[0])
@@ -26,6 +32,10 @@ func (c *command) exec(l *Lab) (int, error) {
 	}
 	cmd := exec.Command(c.rest[1], c.rest[2:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.In, c.Out, c.Err
+	cmd.Env = append(os.Environ(), configEnv+"="+l.paths(c.rest[0]).config())
+	if cmd.Args[0] == program && cmd.Err != nil {
+		cmd.Path, cmd.Err = l.Binary, nil // it need not be installed
+	}
 	// What ends us would leave the command behind, so signals are the command's; the caller's context, which ends
 	// with the first Ctrl-C, does not count here.
 	signals := make(chan os.Signal, 8)

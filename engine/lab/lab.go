@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -195,7 +196,8 @@ func (l *Lab) wait(ctx context.Context, o Options) error {
 				cancel() // the others need not be waited for
 				return
 			}
-			o.Tell("%s is up after %.1f s; ssh port %d", name, time.Since(began).Seconds(), l.Holders[name].SSH)
+			o.Tell("%s is up after %.1f s; ssh port %d; %s%s", name, time.Since(began).Seconds(), l.Holders[name].SSH,
+				l.paths(name).fingerprint(), map[bool]string{true: ", a stranger"}[slices.Contains(l.Strangers, name)])
 		})
 	}
 	wg.Wait()

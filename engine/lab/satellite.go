@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"decenter/engine/api"
 	"decenter/engine/config"
 	"decenter/engine/identity"
@@ -124,6 +126,19 @@ func (p paths) powerUp() error {
 		return err
 	}
 	return os.Mkdir(p.run(), 0o700)
+}
+
+// fingerprint is the id of the satellite whose disk this is; empty where there is no key yet.
+func (p paths) fingerprint() string {
+	text, err := os.ReadFile(filepath.Join(p.data(), "satellite.pub"))
+	if err != nil {
+		return ""
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return ""
+	}
+	return ssh.FingerprintSHA256(key)
 }
 
 // writeConfigs gives every satellite its configuration, and its owner's word that all belong to one constellation.

@@ -1,7 +1,6 @@
 package path
 
 import (
-	"maps"
 	"slices"
 
 	"decenter/net/frame"
@@ -14,17 +13,25 @@ const keep = 8
 // Agreement holds U1 to U3 for one satellite: which next hops its neighbours' knowledge lets it use. Each topology that is
 // adopted has a serial; neighbours acknowledge serials, as the same version may come, go and come back.
 type Agreement struct {
-	serial  uint64    // of the current routes; 0: none yet
-	past    []*Routes // the newest last; past[i] has the serial that is len(past)-1-i below the current
+	serial  uint64 // of the current routes; 0: none yet
+	past    []held // the newest last, with serials that grow
 	floor   map[frame.MAC]uint64
 	floored uint64 // the newest serial folded into floor
 	peers   map[frame.MAC]*peer
 	fd      []uint64 // by index of the current topology; nil: to be computed
 }
 
+// held is one topology that was adopted.
+type held struct {
+	*Routes
+	serial uint64
+	repair *Repair // nil until Ready
+}
+
 // peer is a neighbour that is up. acked <= the serial that we announced last; acked grows.
 type peer struct {
 	seen  Version
+	ready bool   // it holds its Repair of that version
 	known bool   // seen was heard since the neighbour came up
 	acked uint64 // the serial that the neighbour last echoed, or the one that stood when it came up
 	echo  bool   // acked was echoed
@@ -39,22 +46,31 @@ func NewAgreement() *Agreement {
 // entries that are not Legal any more, and only then announces; what has become legal is added after that.
 func (a *Agreement) Adopt(r *Routes) uint64 {
 	a.serial++
-	a.past = append(a.past, r)
+	a.past = append(a.past, held{Routes: r, serial: a.serial})
 	a.forget()
 	if len(a.past) > keep {
-		a.fold(a.past[0])
+		if a.past[0].serial >= a.oldest() {
+			a.fold(a.past[0])
+		}
 		a.past = slices.Delete(a.past, 0, 1)
 	}
 	a.fd = nil
 	return a.serial
 }
 
+// Ready adds the current topology's Repair, which must be done. From then on the announcements may say so.
+func (a *Agreement) Ready(p *Repair) {
+	if now := &a.past[len(a.past)-1]; p.Done() && p.routes == now.Routes {
+		now.repair = p
+	}
+}
+
 // fold takes the least distance of the floor and of routes that are remembered no more.
-func (a *Agreement) fold(r *Routes) {
+func (a *Agreement) fold(r held) {
 	if a.floor == nil {
 		a.floor = map[frame.MAC]uint64{}
 	}
-	a.floored = a.serial - uint64(len(a.past)-1)
+	a.floored = r.serial
 	for i, id := range r.topo.ids {
 		if old, in := a.floor[id]; !in || r.dist[i] < old {
 			a.floor[id] = r.dist[i]
@@ -75,14 +91,14 @@ func (a *Agreement) Down(k frame.MAC) {
 	a.fd = nil
 }
 
-// Heard takes a neighbour's announcement: its version, and the serial of ours that it echoes (0: none yet). The caller
-// passes announcements of one session only, in the order in which they were made.
-func (a *Agreement) Heard(k frame.MAC, seen Version, acked uint64) {
+// Heard takes a neighbour's announcement: its version, whether it holds the Repair of it, and the serial of ours that it
+// echoes (0: none yet). The caller passes announcements of one session only, in the order in which they were made.
+func (a *Agreement) Heard(k frame.MAC, seen Version, ready bool, acked uint64) {
 	p := a.peers[k]
 	if p == nil || acked > a.serial {
 		return
 	}
-	p.seen, p.known = seen, true
+	p.seen, p.ready, p.known = seen, ready, true
 	if acked > 0 && acked >= p.acked {
 		p.acked, p.echo = acked, true
 	}
@@ -105,7 +121,7 @@ func (a *Agreement) forget() {
 	if a.floored < low {
 		a.floor = nil
 	}
-	for len(a.past) > 1 && a.serial-uint64(len(a.past)-1) < low && !a.isSeen(a.past[0].topo.version) {
+	for len(a.past) > 1 && a.past[0].serial < low && !a.isSeen(a.past[0].topo.version) {
 		a.past = slices.Delete(a.past, 0, 1)
 	}
 }
@@ -124,7 +140,7 @@ func (a *Agreement) Routes() *Routes {
 	if len(a.past) == 0 {
 		return nil
 	}
-	return a.past[len(a.past)-1]
+	return a.past[len(a.past)-1].Routes
 }
 
 // Serial gives the current serial.
@@ -136,8 +152,8 @@ func (a *Agreement) Feasible(destination int) uint64 {
 	if a.fd == nil {
 		a.fd = slices.Clone(r.dist)
 		low := a.oldest()
-		for i, old := range a.past[:len(a.past)-1] {
-			if a.serial-uint64(len(a.past)-1-i) < low {
+		for _, old := range a.past[:len(a.past)-1] {
+			if old.serial < low {
 				continue
 			}
 			for d, id := range r.topo.ids {
@@ -172,34 +188,38 @@ func (a *Agreement) Legal(colour, destination int) bool {
 func (a *Agreement) find(v Version) *Routes {
 	for _, r := range slices.Backward(a.past) {
 		if r.topo.version == v {
-			return r
+			return r.Routes
 		}
 	}
 	return nil
 }
 
-// Agreed is F6: each neighbour of the current topology that is up has our version, and has said that it knows so.
+// Agreed is the first half of F6: each neighbour that is up holds our version and its Repair, and knows that we do.
 func (a *Agreement) Agreed() bool {
-	for _, p := range a.peers {
-		if !p.known || p.seen != a.Routes().topo.version || !p.echo || p.acked != a.serial {
-			return false
-		}
-	}
-	return a.serial > 0
+	return a.serial > 0 && a.past[len(a.past)-1].repair != nil && len(a.Waiting()) == 0
 }
 
 // Waiting lists, ascending, the neighbours for which Agreed waits.
 func (a *Agreement) Waiting() []frame.MAC {
 	var out []frame.MAC
 	for k, p := range a.peers {
-		if !p.known || a.serial == 0 || p.seen != a.Routes().topo.version || !p.echo || p.acked != a.serial {
+		if !p.known || !p.ready || !p.echo || p.acked != a.serial || p.seen != a.Routes().topo.version {
 			out = append(out, k)
 		}
 	}
-	return slices.SortedFunc(slices.Values(out), frame.MAC.Compare)
+	slices.SortFunc(out, frame.MAC.Compare)
+	return out
 }
 
-// Neighbours lists, ascending, the neighbours that are up.
-func (a *Agreement) Neighbours() []frame.MAC {
-	return slices.SortedFunc(maps.Keys(a.peers), frame.MAC.Compare)
+// Tables gives what the data path is to follow now.
+func (a *Agreement) Tables() Tables {
+	now := a.past[len(a.past)-1]
+	t := Tables{Routes: now.Routes, Repair: now.repair, Agreed: a.Agreed(), Legal: a.Legal, Blind: a.floor != nil}
+	low := a.oldest()
+	for _, old := range a.past[:len(a.past)-1] {
+		if old.serial >= low && old.repair != nil {
+			t.Before = append(t.Before, old.repair)
+		}
+	}
+	return t
 }

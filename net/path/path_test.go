@@ -110,7 +110,7 @@ func many(w *world, g graph, dice *rand.Rand, rounds, colours int) error {
 				w.cut(g.cables[dice.IntN(len(g.cables))])
 			}
 		}
-		if err := w.loops(colours); err != nil {
+		if err := w.whirls(colours); err != nil {
 			return err
 		}
 	}

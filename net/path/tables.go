@@ -1,10 +1,14 @@
 package path
 
+import "decenter/net/frame"
+
 // Tables are one satellite's tables as its data path reads them. Decide is the rule that the data path follows.
 type Tables struct {
 	Routes *Routes
 	Repair *Repair                            // nil, or not done: nothing is known of paths and detours, and only F1's port is checked
 	Agreed bool                               // Agreement.Agreed: detours may be taken
+	Before []*Repair                          // F6: what may still be true for a neighbour; a path must be marked there too
+	Blind  bool                               // F6: what may still be true for a neighbour is not remembered: only local frames are on-path
 	Legal  func(colour, destination int) bool // Agreement.Legal of the next hop; nil: all are
 }
 
@@ -36,7 +40,7 @@ func (t Tables) Decide(in Port, colour, source, destination int, up func(Port) b
 	if !ok {
 		return NoPath, 0
 	}
-	ready := t.Agreed && t.Repair != nil && t.Repair.Done()
+	ready := t.Agreed && t.Repair != nil
 	if !t.onPath(in, colour, source, destination) {
 		if at := t.local(in); ready && at >= 0 {
 			if p, ok := t.Repair.Off(colour, at, destination); ok && up(p) {
@@ -59,15 +63,31 @@ func (t Tables) Decide(in Port, colour, source, destination int, up func(Port) b
 	return Dead, 0
 }
 
-// onPath is F1.
+// onPath is F1, and the second half of F6.
 func (t Tables) onPath(in Port, colour, source, destination int) bool {
 	if in == Local {
 		return true
 	}
-	if back, ok := t.Routes.Next(colour, source); !ok || back != in {
+	if back, ok := t.Routes.Next(colour, source); !ok || back != in || t.Blind {
 		return false
 	}
-	return t.Repair == nil || !t.Repair.Done() || t.Repair.OnPath(colour, source, destination)
+	for _, old := range t.Before {
+		if !old.accepts(in, colour, t.Routes.topo.ids[source], t.Routes.topo.ids[destination]) {
+			return false
+		}
+	}
+	return t.Repair == nil || t.Repair.OnPath(colour, source, destination)
+}
+
+// accepts is F1 in an older topology.
+func (p *Repair) accepts(in Port, colour int, source, destination frame.MAC) bool {
+	s, ok := p.routes.topo.Index(source)
+	d, known := p.routes.topo.Index(destination)
+	if !ok || !known {
+		return false
+	}
+	back, ok := p.routes.Next(colour, s)
+	return ok && back == in && p.OnPath(colour, s, d)
 }
 
 func (t Tables) local(in Port) int {

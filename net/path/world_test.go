@@ -128,16 +128,43 @@ func (w *world) repairs(colours int) error {
 	return nil
 }
 
-// loops checks only that nothing loops.
-func (w *world) loops(colours int) error {
+// whirls checks only that nothing goes round, wherever a frame may be under way already. What a satellite does with a frame
+// depends on where it comes in alone, so a way that meets one that ends need not be followed.
+func (w *world) whirls(colours int) error {
 	for s := range w.n {
 		for d := range w.n {
 			for c := range colours {
-				if _, _, err := w.walk(c, s, d); err != nil && !w.dead[s] {
+				ends := map[hole]bool{}
+				for _, from := range w.far {
+					if err := w.ends(from, c, s, d, ends); err != nil {
+						return err
+					}
+				}
+				if err := w.ends(hole{s, Local}, c, s, d, ends); err != nil {
 					return err
 				}
 			}
 		}
+	}
+	return nil
+}
+
+func (w *world) ends(at hole, c, s, d int, ends map[hole]bool) error {
+	var way []hole
+	been := map[hole]bool{}
+	for !ends[at] && !w.dead[at.node] {
+		if way = append(way, at); been[at] {
+			return fmt.Errorf("loop: colour %d, %d to %d, way %v", c, s, d, way)
+		}
+		been[at] = true
+		v, out := w.step(at, c, s, d)
+		if v != Forward && v != Deflect && v != Follow {
+			break
+		}
+		at = w.far[out]
+	}
+	for _, h := range way {
+		ends[h] = true
 	}
 	return nil
 }

@@ -42,6 +42,9 @@ func (e *Engine) elect() {
 	if best.vector.root != e.root.vector.root || best.owner != e.root.owner {
 		e.event(Event{Kind: RootChanged, Bridge: best.vector.root, Satellite: best.owner})
 	}
+	if best.vector.root != e.root.vector.root || best.vector.cost != e.root.vector.cost {
+		e.said(e.root.vector)
+	}
 	e.root, e.rootTimes = best, bestTimes
 	for _, p := range e.each() {
 		e.assign(p)
@@ -175,6 +178,26 @@ func (e *Engine) consented(sync bool) bool {
 	for _, m := range e.members {
 		c := m.Edge.Consent
 		if !m.Known || m.Edge.Bridge != e.cfg.Bridge || c.Satellite != e.cfg.ID || c.Number != e.edge.Claim.Number || sync && !c.Synced {
+			return false
+		}
+	}
+	return true
+}
+
+// united tells whether all satellites gave way to the root port that we think is the right one. A bridge that agrees to one
+// port's vector counts on our old root port being shut, as it is at once where one bridge has both.
+func (e *Engine) united() bool {
+	o := e.root.owner
+	switch {
+	case o.IsZero() || e.broken&ruleUnited != 0:
+		return true
+	case o == e.cfg.ID:
+		return e.consented(false)
+	case e.edge.Consent.Satellite != o || e.edge.Consent.Number != e.heard.number:
+		return false
+	}
+	for id, m := range e.members {
+		if c := m.Edge.Consent; id != o && (!m.Known || c.Satellite != o || c.Number != e.heard.number) {
 			return false
 		}
 	}

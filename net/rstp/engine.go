@@ -62,6 +62,7 @@ type Engine struct {
 	root      path // the way to the root, of whoever's port; owner is zero if the root is our own bridge
 	rootTimes times
 	members   map[frame.MAC]Member
+	words     []word // what we told lately of the way to roots
 
 	edge      frame.Edge // what we tell
 	told      frame.Edge // what we told
@@ -87,6 +88,8 @@ const (
 	ruleConsent   rule = 1 << iota // a root port waits for the other satellites
 	ruleSelf                       // our own bridge's BPDUs make a backup port
 	ruleHandshake                  // a designated port waits for agreement or timers
+	ruleGhost                      // a way that may be our own word come back has to stand first
+	ruleUnited                     // a designated port waits for the other satellites to give way
 )
 
 // New makes an engine without ports that knows of no other satellite. now is any monotonic time; later calls go on from it.

@@ -86,6 +86,7 @@ type port struct {
 	txDecay                       time.Duration // when txCount falls next
 
 	// Ours.
+	since       time.Duration // priority is as it is
 	loopWhile   time.Duration // our own BPDU came back: the cable leads to itself
 	sharedWhile time.Duration // more than one sender was heard
 	sender      frame.MAC
@@ -172,7 +173,7 @@ func (e *Engine) deadline() time.Duration {
 			continue
 		}
 		for _, t := range [...]time.Duration{p.fdWhile, p.rrWhile, p.rbWhile, p.rcvdInfoWhile, p.tcWhile,
-			p.edgeDelayWhile, p.mdelayWhile, p.helloWhen, p.loopWhile, p.sharedWhile} {
+			p.edgeDelayWhile, p.mdelayWhile, p.helloWhen, p.loopWhile, p.sharedWhile, p.since + confirmTime} {
 			see(t)
 		}
 		if p.txCount > 0 {

@@ -144,6 +144,9 @@ func (e *Engine) receive(p *port) {
 		p.agreed, p.proposing = false, false
 		p.proposed = p.proposed || m.Kind == frame.KindRST && m.Proposal
 		p.agree = p.agree && p.info == infoReceived && diff <= 0
+		if diff != 0 || p.info != infoReceived {
+			p.since = e.now
+		}
 		p.priority, p.times, p.info = p.message, p.messageTimes, infoReceived
 		e.refresh(p)
 		p.reselect, p.selected = true, false

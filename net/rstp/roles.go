@@ -60,7 +60,8 @@ func (e *Engine) enter(p *port) {
 // rootRole: a root port forwards once no other port of any satellite was root port a moment ago, and agrees once all others
 // are in sync.
 func (e *Engine) rootRole(p *port) bool {
-	ready := e.consented(false) && !e.on(p.rbWhile) && (e.reRooted(p) || !e.on(p.fdWhile))
+	ghost := e.suspect(p)
+	ready := !ghost && e.consented(false) && !e.on(p.rbWhile) && (e.reRooted(p) || !e.on(p.fdWhile))
 	switch {
 	case p.proposed && !p.agree:
 		e.setSync()
@@ -69,7 +70,7 @@ func (e *Engine) rootRole(p *port) bool {
 			e.wantSync = true
 			e.renumber()
 		}
-	case !p.agree && e.wantSync && e.allSynced(p) && e.consented(true), p.proposed && p.agree:
+	case !ghost && (!p.agree && e.wantSync && e.allSynced(p) && e.consented(true) || p.proposed && p.agree):
 		p.proposed, p.sync, p.agree, p.newInfo, e.wantSync = false, false, true, true, false
 	case !p.forward && !e.on(p.rbWhile) && !p.reRoot:
 		for _, o := range e.ports {
@@ -77,7 +78,7 @@ func (e *Engine) rootRole(p *port) bool {
 		}
 	case p.forward && p.reRoot:
 		p.reRoot = false
-	case p.forward && !e.consented(false) && !e.on(e.consentBy):
+	case p.forward && (ghost || !e.consented(false) && !e.on(e.consentBy)):
 		p.learn, p.forward = false, false
 		p.fdWhile = e.now + e.rootTimes.delay
 	case ready && !p.learn:
@@ -91,11 +92,11 @@ func (e *Engine) rootRole(p *port) bool {
 	return true
 }
 
-// designatedRole: a designated port forwards once the bridge behind it agreed, or there is none, or twice the forward delay
-// has passed.
+// designatedRole: a designated port forwards once the bridge behind it agreed and no other satellite has another root port
+// in mind, or there is no bridge, or twice the forward delay has passed.
 func (e *Engine) designatedRole(p *port) bool {
 	looped := e.on(p.loopWhile)
-	ready := (!e.on(p.fdWhile) || p.agreed || p.operEdge || e.broken&ruleHandshake != 0) &&
+	ready := (!e.on(p.fdWhile) || p.agreed && e.united() || p.operEdge || e.broken&ruleHandshake != 0) &&
 		(!e.on(p.rrWhile) || !p.reRoot) && !p.sync && !looped
 	switch {
 	case !p.forward && !p.agreed && !p.proposing && !p.operEdge:

@@ -86,7 +86,9 @@ type world struct {
 	mbps     uint64
 
 	loopSince time.Duration // -1: none
-	loops     int
+	loops     int           // through the constellation, or of any where there is none
+	standIn   bool          // the first switch stands in for the constellation
+	foreign   int           // steps with a loop of others alone
 	longest   time.Duration
 	firstLoop string
 }
@@ -182,6 +184,9 @@ func (w *world) cable(name string, ends ...end) *lan {
 
 func (w *world) setLAN(l *lan, up bool) {
 	l.up = up
+	if w.trace != nil {
+		fmt.Fprintf(w.trace, "%v LAN %s up=%v\n", w.now, l.name, up)
+	}
 	for _, e := range l.ends {
 		if e.node >= 1000 {
 			s := w.sats[e.node-1000]
@@ -215,7 +220,7 @@ func (w *world) transmit(from end, b []byte) {
 	}
 	if w.trace != nil {
 		m, _, _ := frame.ParseBPDUFrame(b)
-		fmt.Fprintf(w.trace, "%v %v -> %s %+v\n", w.now, from, l.name, m)
+		fmt.Fprintf(w.trace, "%v %v -> %s k%d tc%v P%v r%d L%v F%v A%v root %v cost %d br %v port %x age %v\n", w.now, from, l.name, m.Kind, m.TopologyChange, m.Proposal, m.Role, m.Learning, m.Forwarding, m.Agreement, m.Root, m.Cost, m.Bridge, m.Port, m.MessageAge.Duration())
 	}
 	for _, e := range l.ends {
 		if e == from {
@@ -250,6 +255,9 @@ func (w *world) act(i int) {
 	}
 	s.flush += len(f.Flush)
 	if f.Edge != nil {
+		if w.trace != nil {
+			fmt.Fprintf(w.trace, "%v sat%d edge claim %v #%d sync %v %v cost %d; consent %v #%d %v\n", w.now, i, f.Edge.Claim.Valid, f.Edge.Claim.Number%1000, f.Edge.Claim.Sync, f.Edge.Claim.Root, f.Edge.Claim.Cost, f.Edge.Consent.Satellite, f.Edge.Consent.Number%1000, f.Edge.Consent.Synced)
+		}
 		s.told = *f.Edge
 		w.flood(i, *f.Edge)
 	}
@@ -334,7 +342,7 @@ func (w *world) forwards(e end) bool {
 }
 
 // islands gives, over what is up (or, with open, over what forwards), each node's and LAN's group, and a loop met.
-func (w *world) islands(open bool) (group func(any) any, loop string) {
+func (w *world) islands(open, ours bool) (group func(any) any, loop string) {
 	parent := map[any]any{}
 	var find func(any) any
 	find = func(x any) any {
@@ -354,8 +362,11 @@ func (w *world) islands(open bool) (group func(any) any, loop string) {
 				continue
 			}
 			var node any = e.node
+			if w.standIn && e.node == 0 && !ours {
+				continue
+			}
 			if e.node >= 1000 {
-				if w.sats[e.node-1000].dead {
+				if !ours || w.sats[e.node-1000].dead {
 					continue
 				}
 				node = "constellation"
@@ -373,12 +384,18 @@ func (w *world) islands(open bool) (group func(any) any, loop string) {
 
 // check looks for a loop of forwarding ports, now.
 func (w *world) check() {
-	_, loop := w.islands(true)
+	_, loop := w.islands(true, true)
+	if loop != "" && (w.standIn || len(w.sats) > 0) {
+		if _, others := w.islands(true, false); others != "" {
+			w.foreign++
+			loop = ""
+		}
+	}
 	switch {
 	case loop != "" && w.loopSince < 0:
 		w.loopSince = w.now
 		if w.trace != nil {
-			fmt.Fprintf(w.trace, "%v LOOP %s\n", w.now, loop)
+			fmt.Fprintf(w.trace, "%v LOOP %s\n%s", w.now, loop, w.picture())
 		}
 		if w.firstLoop == "" {
 			w.firstLoop = fmt.Sprintf("%v: %s", w.now, loop)
@@ -394,11 +411,11 @@ func (w *world) check() {
 
 // settled tells what is wrong after quiescence: a loop, or two nodes that are cabled together but not connected.
 func (w *world) settled() error {
-	open, loop := w.islands(true)
+	open, loop := w.islands(true, true)
 	if loop != "" {
 		return fmt.Errorf("a loop at rest: %s", loop)
 	}
-	up, _ := w.islands(false)
+	up, _ := w.islands(false, true)
 	seen := map[any]any{}
 	see := func(x any, name string) error {
 		if was, ok := seen[up(x)]; ok && was != open(x) {

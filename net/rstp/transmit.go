@@ -17,7 +17,7 @@ func (e *Engine) transmit(p *port) {
 		m = e.message(p)
 		m.Kind, m.Version = frame.KindRST, 2
 		m.Role = [...]frame.BPDURole{Root: frame.BPDURoot, Designated: frame.BPDUDesignated, Alternate: frame.BPDUBlocked, Backup: frame.BPDUBlocked}[p.role]
-		m.Agreement, m.Proposal = p.agree, p.proposing && p.role == Designated
+		m.Agreement, m.Proposal = p.agree && e.pointToPoint(p), p.proposing && p.role == Designated
 		m.Learning, m.Forwarding = p.learn, p.forward
 	case p.stp && p.role == Root:
 		m.Kind = frame.KindTCN

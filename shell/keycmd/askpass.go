@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"decenter/engine/api"
@@ -50,8 +51,19 @@ func runAskpass(_ context.Context, env Env, args []string) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	fmt.Fprintf(env.Stderr, "Use it so: SSH_ASKPASS=%s SSH_ASKPASS_REQUIRE=force ssh ACCOUNT@SATELLITE COMMAND\n", path)
+	fmt.Fprintf(env.Stderr, "Use it so: SSH_ASKPASS=%s SSH_ASKPASS_REQUIRE=force ssh -p %d ACCOUNT@SATELLITE COMMAND\n", word(path), sshPort)
 	return nil
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// word is quote only where a shell needs it, for lines that a person reads and types.
+func word(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return quote(s)
 }
 
 // quote makes one word of a POSIX shell out of s.

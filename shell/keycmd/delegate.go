@@ -162,7 +162,7 @@ func (o *order) writeCertificate(ctx context.Context, env Env, f *flags, d state
 		return writeJSON(env.Stdout, delegationView{signed, o.out})
 	}
 	fmt.Fprintln(env.Stdout, o.out)
-	fmt.Fprintf(env.Stderr, "It holds until %s. Now ssh logs in by itself:\n  ssh %s%s@SATELLITE\n", clock(d.Until), o.sshFlags(env), d.Account)
+	fmt.Fprintf(env.Stderr, "It holds until %s. Now ssh logs in by itself:\n  ssh -p %d %s%s@SATELLITE\n", clock(d.Until), sshPort, o.sshFlags(env), d.Account)
 	return nil
 }
 

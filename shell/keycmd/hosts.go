@@ -155,7 +155,7 @@ func runSSHConfig(_ context.Context, env Env, args []string) error {
 	var o ownerFlags
 	o.add(f)
 	var satellites list
-	f.Var(&satellites, "satellite", "`HOST` as you will name it, or a pattern; may be repeated")
+	f.Var(&satellites, "satellite", "`HOST[:PORT]` as you will name it, or a pattern; may be repeated")
 	account := f.String("account", "", "`ADDRESS` to log in as; else the key file's")
 	if err := f.parse(args, 0, 0); err != nil {
 		return err
@@ -167,10 +167,9 @@ func runSSHConfig(_ context.Context, env Env, args []string) error {
 	if len(satellites) == 0 {
 		return invalid("no satellite is named", "add --satellite HOST, as you will name it to ssh")
 	}
-	for _, s := range satellites {
-		if strings.ContainsAny(s, " \t\r\n\"#") || s == "" {
-			return invalid(fmt.Sprintf("%q is not a host", printable(s)), "use a name, an address or a pattern")
-		}
+	ports, hosts, err := parsePlaces(satellites)
+	if err != nil {
+		return err
 	}
 	if *account == "" {
 		k, _, err := openKey(env, f.key)
@@ -191,6 +190,11 @@ func runSSHConfig(_ context.Context, env Env, args []string) error {
 	if o.constellation != "" {
 		command += " --constellation " + o.constellation
 	}
-	_, err = fmt.Fprintf(env.Stdout, "Host %s\n    User %s\n    KnownHostsCommand %s %%I %%H %%t %%K\n", strings.Join(satellites, " "), *account, command)
-	return err
+	for _, port := range ports {
+		if _, err = fmt.Fprintf(env.Stdout, "Host %s\n    Port %d\n    User %s\n    KnownHostsCommand %s %%I %%H %%t %%K\n",
+			strings.Join(hosts[port], " "), port, *account, command); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -58,7 +58,7 @@ func commands() []command {
 		{"grant", "ROLE ACCOUNT --on OBJECT …", "give an account a role", runGrant},
 		{"askpass", "PATH", "write the program for SSH_ASKPASS", runAskpass},
 		{"known-hosts", "%I %H %t %K", "tell ssh which satellites to trust", runKnownHosts},
-		{"ssh-config", "--satellite HOST", "print a block for ~/.ssh/config", runSSHConfig},
+		{"ssh-config", "--satellite HOST[:PORT]", "print a block for ~/.ssh/config", runSSHConfig},
 	}
 }
 

@@ -72,7 +72,7 @@ func runNew(_ context.Context, env Env, args []string) error {
 	}
 	view := viewOf(key, file)
 	view.Encrypted = *passphrase
-	tellMade(env, key, view, r.read)
+	tellMade(env, key, view, r.read, *out)
 	if f.json {
 		return writeJSON(env.Stdout, view)
 	}
@@ -146,8 +146,12 @@ func (r recipe) derive(phrase words.Phrase) (keyfile.Key, error) {
 	return k, nil
 }
 
-// tellMade says where the key is, and shows new words once: at the terminal, and never where a log may catch them.
-func tellMade(env Env, key keyfile.Key, view keyView, known bool) {
+// tellMade says where the key is, and shows new words once: at the terminal, and never where a log may catch them. named
+// is the file that the person named.
+func tellMade(env Env, key keyfile.Key, view keyView, known bool, named string) {
+	if named != "" {
+		named = " --key " + word(named)
+	}
 	fmt.Fprintf(env.Stderr, "The key is in %s. Who has it has the account; who loses it has lost the account.\n", view.Path)
 	if !view.Encrypted {
 		fmt.Fprintln(env.Stderr, "No passphrase guards it (--passphrase).")
@@ -155,7 +159,7 @@ func tellMade(env Env, key keyfile.Key, view keyView, known bool) {
 	switch {
 	case known:
 	case env.Terminal == nil:
-		fmt.Fprintln(env.Stderr, "Write down the words that restore it: decenter key words")
+		fmt.Fprintf(env.Stderr, "Write down the words that restore it: decenter key words%s\n", named)
 	default:
 		fmt.Fprintf(env.Terminal, "\nWrite these words down. They restore the account in any wallet, at %s:\n\n%s\n", key.Path, numbered(key.Phrase))
 	}

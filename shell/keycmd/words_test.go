@@ -81,8 +81,13 @@ func TestNewWordsAreShownOnceAndThenSealed(t *testing.T) {
 func TestWithoutATerminalNoWordIsPrinted(t *testing.T) {
 	p := newPerson(t)
 	out, errOut, _ := p.types("", "new", "--json")
-	if !strings.Contains(errOut, "decenter key words") {
+	if !strings.Contains(errOut, "decenter key words\n") {
 		t.Errorf("stderr %q does not say how to see the words", errOut)
+	}
+	for path, hint := range map[string]string{p.home + "/second": p.home + "/second", p.home + "/my key": "'" + p.home + "/my key'"} {
+		if _, errOut, _ := p.types("", "new", "--out", path); !strings.HasSuffix(errOut, "decenter key words --key "+hint+"\n") {
+			t.Errorf("%s: stderr %q", path, errOut)
+		}
 	}
 	var v wordsView
 	if err := json.Unmarshal([]byte(p.gets("", "words", "--json")), &v); err != nil || len(strings.Fields(v.Words)) != 12 || v.Path != "m/84'/0'/0'/0/0" {

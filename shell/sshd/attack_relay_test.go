@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -55,7 +56,7 @@ func (r *relay) logIn(user string, visitor ssh.PublicKey, ask ssh.KeyboardIntera
 				if err != nil {
 					return nil, err
 				}
-				questions = []string{prompt(r.show(c, visitor))}
+				questions = []string{prompt(r.show(c, visitor), 2*time.Minute)}
 			}
 			return ask(name, instruction, questions, echos)
 		}))

@@ -3,6 +3,7 @@ package sshd
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -60,7 +61,7 @@ func forgetful(challengeFirst bool) func(*scene, *Config) {
 					return nil, errors.New("an SSH key first")
 				}
 				shown := keys.Challenge{Account: account}
-				answers, err := ask("", "", []string{prompt(shown)}, []bool{true})
+				answers, err := ask("", "", []string{prompt(shown, 2*time.Minute)}, []bool{true})
 				if err != nil {
 					return nil, err
 				}
@@ -88,7 +89,7 @@ func unverifying(_ *scene, cfg *Config) {
 	cfg.flaws.config = func(l *login, c *ssh.ServerConfig) {
 		c.VerifiedPublicKeyCallback = func(meta ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissions, _ string) (*ssh.Permissions, error) {
 			return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{KeyboardInteractiveCallback: func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-				if _, err := ask("", "", []string{prompt(keys.Challenge{Account: l.server.mustAccount(meta)})}, []bool{true}); err != nil {
+				if _, err := ask("", "", []string{prompt(keys.Challenge{Account: l.server.mustAccount(meta)}, 2*time.Minute)}, []bool{true}); err != nil {
 					return nil, err
 				}
 				return l.pretend(meta.User(), fingerprint(key).String())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -173,16 +174,18 @@ func (l *login) challenge(account keys.Address, key keys.Fingerprint, ask ssh.Ke
 	if err != nil {
 		return nil, refuse("This satellite cannot take your login now: "+err.Error(), err)
 	}
-	l.conn.expect(s.cfg.Limits.Challenge + grace)
+	answer := l.expires(shown)
 	// OpenSSH shows name and instruction in ways that bury the line, so both stay empty.
-	answers, err := ask("", "", []string{prompt(shown)}, []bool{true})
-	l.conn.expect(s.cfg.Limits.Handshake)
-	challenge, alive := s.pending.take(s.cfg.Now(), shown.Nonce)
+	answers, err := ask("", "", []string{prompt(shown, s.cfg.Limits.Challenge)}, []bool{true})
+	challenge, alive, expired := answer()
+	if expired != nil {
+		return nil, expired
+	}
 	if err != nil {
 		return nil, err
 	}
 	if !alive && flaws.wants(checkChallengeLife) {
-		return nil, refuse(fmt.Sprintf("The challenge expired: it lives %v.", s.cfg.Limits.Challenge), errors.New("the challenge expired"))
+		return nil, refuse(expiredText(s.cfg.Limits.Challenge), errExpired)
 	}
 	signature, err := readAnswer(answers, flaws)
 	if err != nil {
@@ -196,6 +199,47 @@ func (l *login) challenge(account keys.Address, key keys.Fingerprint, ask ssh.Ke
 		return nil, refuse(capital(err.Error())+".", err)
 	}
 	return l.prove(account, api.Proof{Line: challenge.String(), Signature: signature, Key: keyText(key)})
+}
+
+// errExpired is why a challenge that was not answered is refused.
+var errExpired = errors.New("the challenge expired")
+
+func expiredText(life time.Duration) string {
+	within := "them"
+	if strings.HasPrefix(spell(life), "1 ") {
+		within = "it"
+	}
+	return fmt.Sprintf("The challenge expired after %s: log in again, and sign within %s.", spell(life), within)
+}
+
+// expires ends the connection of a challenge that is not answered in time, and says so first: a client that waits for
+// its user would find a closed connection, and no reason. The caller calls answer once its wait is over, which gives
+// the challenge, whether it still lived, and the error where it was the expiry that ended the wait.
+func (l *login) expires(shown keys.Challenge) (answer func() (keys.Challenge, bool, error)) {
+	s := l.server
+	l.conn.expect(s.cfg.Limits.Challenge + grace) // bounds what is said, too, where a client takes nothing
+	var expired error
+	done := make(chan struct{})
+	timer := time.AfterFunc(s.cfg.Limits.Challenge, func() {
+		defer close(done)
+		expired = errExpired
+		s.pending.take(s.cfg.Now(), shown.Nonce)
+		text := expiredText(s.cfg.Limits.Challenge)
+		_ = l.refuse(shown.Account, keyText(shown.Key), text, errExpired)
+		if l.client != nil {
+			_ = l.client.SendAuthBanner(text + "\n") // whom it does not reach is gone
+		}
+		_ = l.conn.Close()
+	})
+	return func() (keys.Challenge, bool, error) {
+		if !timer.Stop() {
+			<-done
+			return keys.Challenge{}, false, expired
+		}
+		l.conn.expect(s.cfg.Limits.Handshake)
+		challenge, alive := s.pending.take(s.cfg.Now(), shown.Nonce)
+		return challenge, alive, nil
+	}
 }
 
 // readAnswer gives the signature among the answers of a client to our one prompt.
@@ -214,12 +258,20 @@ func readAnswer(answers []string, f flaws) (string, error) {
 func (l *login) prove(account keys.Address, proof api.Proof) (*ssh.Permissions, error) {
 	scope, err := l.server.judge(account, proof)
 	if err != nil {
-		return nil, l.refuse(account, proof.Key, fmt.Sprintf("You proved to be %s, but may not log in here: %v", account, err), err)
+		return nil, l.refuse(account, proof.Key, fmt.Sprintf("You proved to be %s, but may not log in here: %s", account, whyNot(account, err)), err)
 	}
 	l.log.Info("login", "account", account.String(), "key", proof.Key, "scope", string(scope))
 	l.server.cfg.Decided(account.String(), proof.Key, string(api.VerdictAllow), "scope "+string(scope))
 	l.granted = record{account, proof}.permissions()
 	return l.granted, nil
+}
+
+// whyNot is the reason within an error that begins with what the banner says already.
+func whyNot(account keys.Address, err error) string {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Hint != "" && strings.HasPrefix(e.Message, account.String()+" may not log in") {
+		return e.Hint
+	}
+	return err.Error()
 }
 
 // refuse tells those who watch, and the client's user, why a login failed.
@@ -250,8 +302,23 @@ func (l *login) tell(text string) error {
 
 // prompt is what the person reads. It begins with a line end, since OpenSSH puts "(user@host) " before it, so
 // that the challenge has a line of its own.
-func prompt(c keys.Challenge) string {
-	return fmt.Sprintf("\n%s\n\nSign the line above as %s and paste the signature.\nSignature: ", c, c.Account)
+func prompt(c keys.Challenge, life time.Duration) string {
+	return fmt.Sprintf("\n%s\n\nSign the line above as %s within %s\nand paste the signature.\nSignature: ", c, c.Account, spell(life))
+}
+
+// spell writes a challenge's life in words.
+func spell(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		return plural(int(d/time.Minute), "minute")
+	}
+	return plural(int(d/time.Second), "second")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func fingerprint(key ssh.PublicKey) keys.Fingerprint { return sha256.Sum256(key.Marshal()) }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	charm "charm.land/ssh"
@@ -156,7 +157,7 @@ func TestTheAttackWorksOnAFlawedServer(t *testing.T) {
 					return nil, err
 				}
 				c := keys.Challenge{Account: account}
-				answers, err := ask("", "", []string{prompt(c)}, []bool{true})
+				answers, err := ask("", "", []string{prompt(c, 2*time.Minute)}, []bool{true})
 				if err != nil {
 					return nil, err
 				}

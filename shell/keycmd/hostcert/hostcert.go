@@ -125,7 +125,7 @@ func (t Trust) admission(c *ssh.Certificate) (statement.Membership, error) {
 	case m.Satellite != sha256.Sum256(c.Key.Marshal()):
 		return statement.Membership{}, refuse("its admission is that of another satellite, %s", m.Satellite)
 	case !slices.Contains(t.Owners, m.Account):
-		return statement.Membership{}, refuse("its admission is signed by %s, which is not among the owners", m.Account)
+		return statement.Membership{}, refuse("its admission is signed by %s, which is not among the owners: add --owner %s if that is yours", m.Account, m.Account)
 	case t.Constellation != "" && m.Constellation != t.Constellation:
 		return statement.Membership{}, refuse("its admission is to constellation %s, not %s", m.Constellation, t.Constellation)
 	}

@@ -1,0 +1,175 @@
+package path
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// mixture is a moment at which satellites hold different topologies, and have heard different things of one another.
+type mixture struct {
+	w      *world
+	views  []graph           // what a satellite may hold; the first is the whole
+	told   [][]int           // by satellite: the views it has adopted, in order
+	tables map[[2]int]Tables // by satellite and view
+	heard  [][]int           // heard[i][k]: the place in told[k] of what i has last heard
+}
+
+// shuffle draws a moment. All once agreed on the whole graph. Then cables broke and came back, and each satellite heard of
+// it in its own order, or not yet.
+func shuffle(t testing.TB, g graph, dice *rand.Rand, colours int) *mixture {
+	m := &mixture{w: agree(t, g, colours), views: []graph{g}, tables: map[[2]int]Tables{}}
+	for range 1 + dice.IntN(2) {
+		gone := map[Port]bool{}
+		for range 1 + dice.IntN(2) {
+			gone[g.cables[dice.IntN(len(g.cables))].portA] = true
+		}
+		m.views = append(m.views, g.without(func(c wire) bool { return gone[c.portA] }))
+		for _, c := range g.cables {
+			if gone[c.portA] && dice.IntN(4) > 0 {
+				m.w.cut(c)
+			}
+		}
+	}
+	for i := range g.n {
+		m.told = append(m.told, []int{0})
+		for range dice.IntN(3) * dice.IntN(3) / 2 {
+			m.told[i] = append(m.told[i], dice.IntN(len(m.views)))
+		}
+		m.heard = append(m.heard, nil)
+	}
+	for i := range g.n {
+		for k := range g.n {
+			m.heard[i] = append(m.heard[i], dice.IntN(len(m.told[k])))
+			if dice.IntN(2) == 0 {
+				m.heard[i][k] = len(m.told[k]) - 1
+			}
+		}
+	}
+	for i := range g.n {
+		m.settle(t, g, i, colours, dice)
+	}
+	return m
+}
+
+// settle lets satellite i live through what the mixture says, by the Agreement's own methods.
+func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand) {
+	a := NewAgreement()
+	now := m.w.tables[i]
+	a.Adopt(now.Routes)
+	a.Ready(now.Repair)
+	near := map[int]bool{}
+	for _, c := range g.cables {
+		if c.a == i {
+			near[c.b] = true
+		} else if c.b == i {
+			near[c.a] = true
+		}
+	}
+	for k := range g.n {
+		if near[k] {
+			a.Up(name(k))
+			a.Heard(name(k), m.w.tables[k].Routes.Topology().Version(), true, 1)
+		}
+	}
+	for _, view := range m.told[i][1:] {
+		now = m.of(t, i, view, colours)
+		a.Adopt(now.Routes)
+		a.Ready(now.Repair)
+	}
+	for k := range g.n {
+		if near[k] {
+			known := m.heard[k][i] // what k knows of i; its echo may be under way
+			if dice.IntN(4) == 0 {
+				known = dice.IntN(known + 1)
+			}
+			a.Heard(name(k), m.views[m.told[k][m.heard[i][k]]].topology(t, k).Version(), true, uint64(known+1))
+		}
+	}
+	m.tables[[2]int{i, -1}] = a.Tables()
+}
+
+func (m *mixture) of(t testing.TB, i, view, colours int) Tables {
+	k := [2]int{i, view}
+	if _, in := m.tables[k]; !in {
+		m.tables[k] = tablesOf(t, m.views[view], i, colours)
+	}
+	return m.tables[k]
+}
+
+// look gives the world of the moment with a rule or two left out.
+func (m *mixture) look(change func(*Tables)) *world {
+	w := *m.w
+	w.tables = nil
+	for i := range w.n {
+		now := m.tables[[2]int{i, -1}]
+		if change != nil {
+			change(&now)
+		}
+		w.tables = append(w.tables, now)
+	}
+	return &w
+}
+
+func TestMixedVersionsDoNotLoop(t *testing.T) {
+	detours, legal := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		const colours = 1
+		g := drawn(t)
+		dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "moment"), 3))
+		for range 5 {
+			w := shuffle(fake{rapid: t}, g, dice, colours).look(nil)
+			if err := w.whirls(colours); err != nil {
+				t.Fatal(err)
+			}
+			for _, now := range w.tables {
+				if now.Agreed {
+					detours++
+				}
+				for d := range now.Routes.Topology().Len() {
+					if now.Legal(0, d) {
+						legal++
+					}
+				}
+			}
+		}
+	})
+	t.Logf("%d satellites could take detours, %d next hops were legal", detours, legal)
+	if detours == 0 || legal == 0 {
+		t.Error("nothing was tried")
+	}
+}
+
+// Each rule is needed: without it the same walker finds a loop soon.
+func TestWithoutARuleItLoops(t *testing.T) {
+	for _, test := range []struct {
+		rule    string
+		without func(*Tables)
+	}{
+		{"F6, agreement", func(t *Tables) { t.Agreed = true }},
+		{"F6, paths of before", func(t *Tables) { t.Before = nil }},
+	} {
+		t.Run(test.rule, func(t *testing.T) {
+			t.Log(hunt(t, func(m *mixture) error { return m.look(test.without).whirls(1) }))
+		})
+	}
+}
+
+// hunt goes through moments until a check fails.
+func hunt(t *testing.T, check func(*mixture) error) error {
+	dice := rand.New(rand.NewPCG(4, 5))
+	for i := range long(20000) {
+		n := 4 + i/40%5
+		g := ring(n)
+		if i%2 == 0 {
+			g = scattered(dice, n, n, 1, 2, 3)
+		}
+		if err := check(shuffle(t, g, dice, 1)); err != nil {
+			return fmt.Errorf("after %d moments: %w", i, err)
+		}
+	}
+	t.Fatal("no loop was found")
+	return nil
+}
