@@ -46,7 +46,7 @@ func (e *Engine) Input(id PortID, b []byte, now time.Duration) {
 // own sees to what comes from our own bridge, or tells of it, and tells whether it is of no further use. An id of our
 // address with another priority is ours too: of a satellite, or of a switch, that has not heard of the change yet.
 func (e *Engine) own(p *port, m *frame.BPDU, src frame.MAC) bool {
-	if p.sender != src && e.on(p.senderAt+3*e.cfg.Hello) {
+	if p.sender != src && !p.sender.IsZero() && e.on(p.senderAt+3*e.cfg.Hello) {
 		p.sharedWhile = e.now + 3*e.cfg.Hello
 	}
 	p.sender, p.senderAt = src, e.now
@@ -106,6 +106,7 @@ func (e *Engine) info(p *port) bool {
 		p.rcvdMsg, p.proposing, p.proposed, p.agree, p.agreed = false, false, false, false, false
 		p.rcvdInfoWhile, p.info = 0, infoDisabled
 		p.operEdge, p.stp, p.txCount, p.loopWhile, p.sharedWhile = false, false, 0, 0, 0
+		p.sender = frame.MAC{}
 		p.mdelayWhile, p.newInfo = e.now+migrateTime, true
 		p.reselect, p.selected = true, false
 	case p.info == infoDisabled:

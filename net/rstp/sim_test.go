@@ -66,6 +66,7 @@ type lan struct {
 	name string
 	ends []end
 	up   bool
+	busy map[end]time.Duration // until when frames are under way
 }
 
 type world struct {
@@ -170,7 +171,7 @@ func (s *simSat) members() []Member {
 
 // cable connects the ends by a LAN, which is up at once.
 func (w *world) cable(name string, ends ...end) *lan {
-	l := &lan{name: name, ends: ends}
+	l := &lan{name: name, ends: ends, busy: map[end]time.Duration{}}
 	w.lans = append(w.lans, l)
 	for _, e := range ends {
 		if w.at[e] != nil {
@@ -226,7 +227,10 @@ func (w *world) transmit(from end, b []byte) {
 		if e == from {
 			continue
 		}
-		w.after(frameDelay+time.Duration(w.rng.Int64N(int64(frameDelay))), func() {
+		// A cable overtakes nothing.
+		at := max(w.now+frameDelay+time.Duration(w.rng.Int64N(int64(frameDelay))), l.busy[e]+1)
+		l.busy[e] = at
+		w.after(at-w.now, func() {
 			if !l.up {
 				return
 			}
