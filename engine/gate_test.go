@@ -312,3 +312,25 @@ func TestOnlyWhoIsAdmittedIsAnswered(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestAForgedStatementIsDeniedAndNothingElse: it is one entry of the log, not one that allows and one that denies.
+func TestAForgedStatementIsDeniedAndNothingElse(t *testing.T) {
+	t.Parallel()
+	a := satellite(t, "s1").live(t)
+	said := owner.says(t, grant(statement.Tenant, newPerson(t, 3), statement.ObjectAll))
+	said.Signature = newPerson(t, 4).says(t, statement.Revocation{Account: newPerson(t, 4).account, At: time.Now().UTC().Truncate(time.Second)}).Signature
+	if _, err := a.open().Declare(t.Context(), said); api.CodeOf(err) != api.CodeDenied {
+		t.Errorf("a forged statement: %v", err)
+	}
+	r, err := a.open().Audit(t.Context(), api.AuditRequest{Query: api.Query{Filters: []api.Filter{{Key: api.KeyAction, Values: []string{"declare"}}}}})
+	if err != nil || len(r.Entries) != 1 || r.Entries[0].Verdict != api.VerdictDeny || !strings.Contains(r.Entries[0].Object, "tenant") {
+		t.Errorf("the log has %+v, %v", r.Entries, err)
+	}
+	// Of two about the same the later one holds, and the asker is told which.
+	later, earlier := grant(statement.Tenant, newPerson(t, 3), statement.ObjectAll), grant(statement.Reader, newPerson(t, 3), statement.ObjectAll)
+	earlier.At = later.At.Add(-time.Hour)
+	a.hears(t, owner.says(t, later))
+	if _, err := a.open().Declare(t.Context(), owner.says(t, earlier)); api.CodeOf(err) != api.CodeConflict || !strings.Contains(err.Error(), " tenant to ") {
+		t.Errorf("an earlier statement: %v", err)
+	}
+}

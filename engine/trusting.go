@@ -74,26 +74,35 @@ func (e *Engine) proposed(r api.ProposeRequest) (statement.Statement, error) {
 // typedError makes an error about what the person typed out of one of the keys packages.
 func typedError(err error) error {
 	var e *keys.Error
-	if errors.As(err, &e) {
-		return &api.Error{Code: api.CodeInvalid, Message: e.Problem, Hint: e.Hint}
+	if !errors.As(err, &e) {
+		return err
 	}
-	return err
+	code := api.CodeInvalid
+	if errors.Is(err, keys.ErrSignature) {
+		code = api.CodeDenied
+	}
+	return &api.Error{Code: code, Message: e.Problem, Hint: e.Hint}
 }
 
 // Declare is of api.Service. A delegation to this satellite makes its root act for the account: nobody but root decides that.
 func (l local) Declare(ctx context.Context, s api.Signed) (api.Statement, error) {
-	what, delegation := clip(s.Line), false
-	if said, err := statement.Parse(l.e.cfg.Trust.Network, s.Line); err == nil {
-		_, delegation = said.(statement.Delegation)
-		words := trust.Words(said, statement.Signed(s))
-		what = string(words.Kind) + " " + words.About() + ", signed by " + words.Account
+	what, said, wrong := l.e.said(s)
+	w, err := l.e.judge(ctx, l.caller, l.at)
+	_, delegation := said.(statement.Delegation)
+	switch {
+	case err != nil:
+		err = refused(err)
+	case wrong != nil:
+		err = typedError(wrong)
+	case delegation && !w.root:
+		err = errNotRoot
 	}
-	w, err := l.enter(ctx, authz.Declare, authz.Object{}, what)
 	if err != nil {
+		_ = l.e.record(w, authz.Declare, what, authz.Verdict{Reason: err.Error()})
 		return api.Statement{}, err
 	}
-	if delegation && !w.root {
-		return api.Statement{}, errors.Join(errNotRoot, l.e.record(w, authz.Declare, what, authz.Verdict{Reason: errNotRoot.Message}))
+	if err := l.e.decide(w, authz.Declare, authz.Object{}, what); err != nil {
+		return api.Statement{}, err
 	}
 	held, _, err := l.e.cfg.Trust.Statements.Declare(statement.Signed(s))
 	if err != nil { // whoever brought it, it is the signer who had no right to it
@@ -104,9 +113,22 @@ func (l local) Declare(ctx context.Context, s api.Signed) (api.Statement, error)
 			return known, nil
 		}
 	}
-	// It was taken, and something else in its slot holds or will.
-	return api.Statement{}, &api.Error{Code: api.CodeConflict, Message: "the statement is kept, but is not in force: " + statement.Line(held),
-		Hint: "a later one about the same takes its place, or its account has no such right (yet); `trust` lists what holds"}
+	if line := statement.Line(held); line != s.Line {
+		return api.Statement{}, &api.Error{Code: api.CodeConflict, Message: "a later statement about the same holds instead", Hint: line}
+	}
+	return api.Statement{}, &api.Error{Code: api.CodeConflict, Message: "the statement is kept, but is not in force",
+		Hint: "its account has no such right (yet); `trust` lists what holds"}
+}
+
+// said tells what a statement is about, in words for the log, and what is wrong with its form or signature.
+func (e *Engine) said(s api.Signed) (what string, said statement.Statement, wrong error) {
+	signed := statement.Signed(s)
+	if said, wrong = statement.Parse(e.cfg.Trust.Network, s.Line); wrong != nil {
+		return clip(s.Line), nil, wrong
+	}
+	words := trust.Words(said, signed)
+	_, wrong = signed.Verify(e.cfg.Trust.Network)
+	return string(words.Kind) + " " + words.About() + ", signed by " + words.Account, said, wrong
 }
 
 // errNotRoot is what others hear who bring a delegation.
