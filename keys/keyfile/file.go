@@ -1,6 +1,7 @@
 package keyfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -57,10 +58,6 @@ func readPrivate(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &keys.Error{Kind: keys.ErrKey, Problem: path + " is not a file"}
 	}
-	if perm := info.Mode().Perm(); perm&^Mode != 0 {
-		return nil, &keys.Error{Kind: keys.ErrKey, Problem: fmt.Sprintf("%s has mode %04o: others could read the key", path, perm),
-			Hint: fmt.Sprintf("chmod %04o %s", Mode, path)}
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
@@ -68,7 +65,17 @@ func readPrivate(path string) ([]byte, error) {
 	if len(text) > maxFile {
 		return nil, &keys.Error{Kind: keys.ErrKey, Problem: fmt.Sprintf("%s has more than %d bytes", path, maxFile), Hint: "it is no key file"}
 	}
+	// Only of a key file is it said that it is too open: to change another's mode could lock people out of their machine.
+	if perm := info.Mode().Perm(); perm&^Mode != 0 && looksLikeKey(text) {
+		return nil, &keys.Error{Kind: keys.ErrKey, Problem: fmt.Sprintf("%s has mode %04o: others could read the key", path, perm),
+			Hint: fmt.Sprintf("chmod %04o %s", Mode, path)}
+	}
 	return text, nil
+}
+
+// looksLikeKey tells a key file, of whatever version and however broken, from other files. None else is ever parsed as one.
+func looksLikeKey(text []byte) bool {
+	return Encrypted(text) || bytes.HasPrefix(text, []byte(firstWord))
 }
 
 // WriteFile writes a new key file and the folders on its way. It never replaces a file: a lost key is an

@@ -40,6 +40,7 @@ const maxFile = 16 << 10
 
 // The first lines of key files.
 const (
+	firstWord   = "decenter-key " // of every version
 	firstSecret = "decenter-key 1"
 	firstWords  = "decenter-key 2"
 )
@@ -73,10 +74,10 @@ func Parse(text []byte) (Key, error) {
 	case first == firstWords:
 		read = parseWords
 	case first == firstSecret:
-	case strings.HasPrefix(first, "decenter-key "):
+	case strings.HasPrefix(first, firstWord):
 		return Key{}, bad("it is of a version that this program does not know")
 	default:
-		return Key{}, bad("it does not begin with %q", firstSecret)
+		return Key{}, bad("it is no key file: it does not begin with %q", firstSecret)
 	}
 	k, err := read(rest)
 	if err != nil {

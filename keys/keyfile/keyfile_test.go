@@ -80,6 +80,20 @@ func TestAFileThatOthersCanTouchIsRefused(t *testing.T) {
 	}
 }
 
+// DECENTER_KEY=/etc/passwd: to be told chmod, as root, would be to lock everybody out.
+func TestOfAnotherFileNoModeIsAdvised(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "passwd")
+	for text, key := range map[string]bool{"root:x:0:0:root:/root:/bin/bash\n": false, "": false, "decenter-key 3\n": true, "decenter-key 1\ncut off": true} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ReadFile(path, nil)
+		if err == nil || strings.Contains(err.Error(), "chmod") != key || strings.Contains(err.Error(), "no key file") == key {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestAPassphraseGuardsTheKey(t *testing.T) {
 	k := testKey(t)
 	text, err := k.Encrypt("correct horse", cheap)

@@ -25,6 +25,19 @@ func (g *graph) join(a, b int, cost uint32) {
 	g.cables = append(g.cables, wire{a, b, 100 + k, 101 + k, cost})
 }
 
+// near gives the neighbours of i.
+func (g graph) near(i int) map[int]bool {
+	out := map[int]bool{}
+	for _, w := range g.cables {
+		if w.a == i {
+			out[w.b] = true
+		} else if w.b == i {
+			out[w.a] = true
+		}
+	}
+	return out
+}
+
 // without gives the graph less the cables that are down.
 func (g graph) without(down func(wire) bool) graph {
 	h := graph{n: g.n}

@@ -114,6 +114,7 @@ type detour struct {
 	t     *Topology
 	d     int
 	up    []int32 // T: arc from v toward d
+	par   []int32 // T: where it leads; none at d
 	depth []int32
 	in    []int32 // v's place when T is walked parent first, children together …
 	out   []int32 // … and the first place after its subtree's
@@ -152,7 +153,7 @@ func (x exit) compare(y exit) int {
 func (f *detour) init(t *Topology) {
 	n := t.Len()
 	f.t = t
-	f.up, f.depth, f.in, f.out, f.rank = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n)
+	f.up, f.par, f.depth, f.in, f.out, f.rank = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n)
 	f.queue = make([]int32, n)
 	f.kin, f.best, f.meet = make([][]int32, n), make([]exit, n), make([]meeting, len(t.arcs))
 }
@@ -161,7 +162,10 @@ func (f *detour) init(t *Topology) {
 func (f *detour) build(s *spf, d, colour int) {
 	f.d = d
 	for v := range f.up {
-		f.up[v] = s.up[v*s.colours+colour]
+		f.up[v], f.par[v] = s.up[v*s.colours+colour], none
+		if f.up[v] != none {
+			f.par[v] = f.t.arcs[f.up[v]].to
+		}
 		f.kin[v] = f.kin[v][:0]
 	}
 	f.number(s.order)
@@ -177,15 +181,15 @@ func (f *detour) number(order []int32) {
 	}
 	f.depth[f.d] = 0
 	for _, v := range order[1:] {
-		f.depth[v] = f.depth[f.parent(v)] + 1
+		f.depth[v] = f.depth[f.par[v]] + 1
 	}
 	for i := len(order) - 1; i > 0; i-- {
-		f.out[f.parent(order[i])] += f.out[order[i]]
+		f.out[f.par[order[i]]] += f.out[order[i]]
 	}
 	f.in[f.d] = 0
 	f.queue[f.d] = 1
 	for _, v := range order[1:] {
-		p := f.parent(v)
+		p := f.par[v]
 		f.in[v] = f.queue[p]
 		f.queue[p] += f.out[v]
 		f.queue[v] = f.in[v] + 1
@@ -194,8 +198,6 @@ func (f *detour) number(order []int32) {
 		f.out[v] += f.in[v]
 	}
 }
-
-func (f *detour) parent(v int32) int32 { return f.t.arcs[f.up[v]].to }
 
 // within tells whether v lies in the subtree of root.
 func (f *detour) within(v, root int) bool {
@@ -226,9 +228,9 @@ func (f *detour) meeting(u, v int32) meeting {
 	m := meeting{none, none, none}
 	for u != v {
 		if f.depth[u] >= f.depth[v] {
-			m.near, u = u, f.parent(u)
+			m.near, u = u, f.par[u]
 		} else {
-			m.far, v = v, f.parent(v)
+			m.far, v = v, f.par[v]
 		}
 	}
 	m.nca = u
@@ -248,7 +250,7 @@ func (f *detour) ranks(order []int32) {
 		}
 	}
 	for i := len(order) - 1; i > 0; i-- {
-		p := f.parent(order[i])
+		p := f.par[order[i]]
 		low[p] = min(low[p], low[order[i]])
 	}
 	line := f.line[:0]
@@ -292,7 +294,7 @@ func (f *detour) exits(s *spf) {
 	}
 	for i := len(s.order) - 1; i > 0; i-- {
 		v := s.order[i]
-		p := f.parent(v)
+		p := f.par[v]
 		if x := f.best[v]; x.cross != none && x.depth < f.depth[p] && x.compare(f.best[p]) < 0 {
 			x.via = f.t.arcs[f.up[v]].back
 			f.best[p] = x

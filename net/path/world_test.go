@@ -12,6 +12,8 @@ type world struct {
 	down   map[Port]bool
 	dead   map[int]bool
 	tables []Tables
+
+	routers bool // every frame is taken for one that is on its path
 }
 
 // hole is where a frame comes in.
@@ -23,13 +25,17 @@ type hole struct {
 // agree makes a world in which all hold one topology, and say so.
 func agree(t testing.TB, g graph, colours int) *world {
 	w := &world{n: g.n, far: map[Port]hole{}, down: map[Port]bool{}, dead: map[int]bool{}}
-	for _, c := range g.cables {
-		w.far[c.portA], w.far[c.portB] = hole{c.b, c.portB}, hole{c.a, c.portA}
-	}
+	w.plug(g)
 	for i := range g.n {
 		w.tables = append(w.tables, tablesOf(t, g, i, colours))
 	}
 	return w
+}
+
+func (w *world) plug(g graph) {
+	for _, c := range g.cables {
+		w.far[c.portA], w.far[c.portB] = hole{c.b, c.portB}, hole{c.a, c.portA}
+	}
 }
 
 func tablesOf(t testing.TB, g graph, i, colours int) Tables {
@@ -56,6 +62,10 @@ func (w *world) step(at hole, colour, source, destination int) (Verdict, Port) {
 	d, ok := t.Routes.Topology().Index(name(destination))
 	if !in || !ok {
 		return NoPath, 0
+	}
+	if w.routers {
+		at.port = Local
+		t.Agreed = false
 	}
 	return t.Decide(at.port, colour, s, d, w.up)
 }
@@ -95,7 +105,7 @@ func (w *world) reach(from int) map[int]bool {
 	for again := true; again; {
 		again = false
 		for p, h := range w.far {
-			if a := w.far[h.port].node; a == w.far[h.port].node && !w.dead[a] && w.up(p) && seen[a] && !seen[h.node] {
+			if a := w.far[h.port].node; seen[a] && !w.dead[a] && w.up(p) && !seen[h.node] {
 				seen[h.node], again = true, true
 			}
 		}

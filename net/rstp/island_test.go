@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"decenter/net/frame"
 )
 
 // scene is a random world: islands of legacy switches, cabled k times to a constellation of m satellites, in which things break.
@@ -238,5 +240,55 @@ func TestBrokenRulesAreNoticed(t *testing.T) {
 			}
 			t.Error("no loop was found: the checker is blind, or the rule idle")
 		})
+	}
+}
+
+// TestPartsOfAConstellation: the satellites lose one another, take two bridge ids, and the islands join the parts as they join
+// any two bridges. Then the parts meet again. In the right order (the part that gives up its id takes the other's, and shuts by
+// that, before the first cable between the parts opens) no loop ever forms; in the wrong order one lasts as long as the news.
+func TestPartsOfAConstellation(t *testing.T) {
+	whole, half := bridgeID(0x4000, 500), bridgeID(0x4000, 501)
+	ids := map[int]frame.BridgeID{0: whole, 1: half}
+	for _, rightOrder := range []bool{true, false} {
+		loops, longest := 0, time.Duration(0)
+		from, n := runs(t, 20)
+		for i := range n {
+			w := scene{seed: from + uint64(i), late: 200 * time.Millisecond}.build(t)
+			w.run(60 * time.Second)
+			parts := make([]int, len(w.sats))
+			for i := range parts {
+				parts[i] = i % 2
+			}
+			w.divide(parts, ids)
+			w.run(120 * time.Second)
+			if err := w.settled(); err != nil {
+				t.Errorf("seed %d, in parts: %v", from+uint64(i), err)
+			}
+			if w.loops > 0 {
+				t.Errorf("seed %d, in parts: %d loops, the longest %v", from+uint64(i), w.loops, w.longest)
+			}
+			if rightOrder {
+				for i, s := range w.sats {
+					s.e.SetBridge(whole, w.now)
+					w.act(i)
+				}
+			}
+			w.divide(make([]int, len(w.sats)), ids)
+			w.run(120 * time.Second)
+			if err := w.settled(); err != nil {
+				t.Errorf("seed %d, together again: %v", from+uint64(i), err)
+			}
+			if w.loops > 0 {
+				loops++
+				longest = max(longest, w.longest)
+			}
+		}
+		t.Logf("right order %v, seeds %d to %d: loops in %d, the longest %v", rightOrder, from, from+uint64(n)-1, loops, longest)
+		if rightOrder && loops > 0 {
+			t.Errorf("%d loops, the longest %v", loops, longest)
+		}
+		if !rightOrder && loops == 0 && n >= 20 {
+			t.Error("the wrong order makes no loop: the checker is blind")
+		}
 	}
 }

@@ -2,9 +2,12 @@ package keycmd
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
+	"decenter/engine/api"
 	"decenter/keys"
 	"decenter/keys/statement"
 )
@@ -91,7 +94,8 @@ func member(ctx context.Context, env Env, args []string, admit bool) error {
 	}
 	satellite, err := keys.ParseFingerprint(words[0])
 	if err != nil {
-		return invalid(printable(words[0])+" is not a satellite's fingerprint", "`satellites` shows it: SHA256:…")
+		return invalid(printable(words[0])+" is not a satellite's fingerprint, and names are the satellites' own to know",
+			fmt.Sprintf("type it there: ssh -p %d ACCOUNT@SATELLITE %s %s; or give the fingerprint, which `satellites --json` shows: SHA256:…", sshPort, name, word(printable(words[0]))))
 	}
 	if err := needConstellation(*constellation); err != nil {
 		return err
@@ -111,6 +115,9 @@ func needConstellation(name string) error {
 	return nil
 }
 
+// grantable is what an object looks like that needs nobody to know a VM's name.
+var grantable = regexp.MustCompile(`^(all|array|array@.*|vm:[0-9a-f]{32})$`)
+
 func runGrant(ctx context.Context, env Env, args []string) error {
 	f := newFlags(env, "grant")
 	f.withSigner()
@@ -129,6 +136,11 @@ func runGrant(ctx context.Context, env Env, args []string) error {
 	object := statement.Object(*on)
 	if id, found := strings.CutPrefix(*on, "vm:"); found {
 		object = statement.ObjectVM(id)
+	}
+	if named := strings.TrimPrefix(*on, "vm:"); api.CheckName(named) == nil && !grantable.MatchString(string(object)) {
+		return invalid(named+" is nothing that can be granted here: VMs' names are the satellites' own to know",
+			fmt.Sprintf("type it there: ssh -p %d ACCOUNT@SATELLITE grant %s %s on:%s; or give vm: and the VM's id, which `vm --json` shows",
+				sshPort, word(printable(words[0])), word(printable(words[1])), named))
 	}
 	return declareNow(ctx, env, f, func(s signer) (statement.Statement, error) {
 		to, err := keys.ParseAddress(s.account.Network(), words[1])

@@ -90,6 +90,10 @@ func TestMistypedStatementsAreTold(t *testing.T) {
 		"is not a role":                 {"grant", "king", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "--on", "all", "--constellation", "home"},
 		"cannot grant itself":           {"grant", "reader", account, "--on", "all", "--constellation", "home"},
 		"nothing that can be granted":   {"grant", "reader", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "--on", "moon", "--constellation", "home"},
+		"grant reader 1BoatSLRHtKNngkdXEeobR76b53LETtpyT on:web-1; or give vm: and the VM's id, which `vm --json` shows": {"grant", "reader", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "--on", "web-1", "--constellation", "home"},
+		"grant none 1BoatSLRHtKNngkdXEeobR76b53LETtpyT on:web-2;":                                                        {"grant", "none", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "--on", "vm:web-2", "--constellation", "home"},
+		"array@SATELLITE or vm: and an id":                                                                               {"grant", "none", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "--on", "a b", "--constellation", "home"},
+		"ssh -p 2222 ACCOUNT@SATELLITE eject s3; or give the fingerprint, which `satellites --json` shows":               {"eject", "s3", "--constellation", "home"},
 		"mistyped character":            {"grant", "reader", "1BoatSLRHtKNngkdXEeobR76b53LETtpyU", "--on", "all", "--constellation", "home"},
 		"use such as 12h or 30d":        {"delegate", "--to", f, "--for", "soon"},
 		"at least 1m":                   {"delegate", "--to", f, "--for", "-1d"},
@@ -131,7 +135,7 @@ func TestWaitingForAWalletEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := readLine(ctx, io.Reader(r))
+		_, err := readLine(ctx, io.Reader(r), keys.MaxSignature)
 		done <- err
 	}()
 	cancel()

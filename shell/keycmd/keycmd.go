@@ -16,6 +16,7 @@ import (
 // Env is what the command takes from its surroundings.
 type Env struct {
 	Stdin          io.Reader
+	Typed          bool // Stdin is a terminal: a person types, and is to be told what
 	Stdout, Stderr io.Writer
 	// Getenv reads the environment: HOME, DECENTER_KEY, DECENTER_SSH_KEY, DECENTER_ASKPASS, SSH_AUTH_SOCK,
 	// SSH_ASKPASS_PROMPT.

@@ -228,7 +228,7 @@ func TestSignRefusesWhatIsNotThePersonsOwn(t *testing.T) {
 	p.fails(1, "for account "+theirs, "", "sign", challengeFor(t, theirs, mine))
 	p.fails(1, "relaying", "", "sign", challengeFor(t, account, foreign))
 	p.fails(1, "2 login challenges", "", "sign", challengeFor(t, account, mine)+"\n"+challengeFor(t, account, mine))
-	p.fails(1, "cannot answer", "", "sign", "Are you sure you want to continue connecting (yes/no/[fingerprint])? ")
+	p.fails(1, "cannot answer", "", "sign", "--askpass", "Are you sure you want to continue connecting (yes/no/[fingerprint])? ")
 	p.fails(2, "login challenge", "", "sign", "--message", challengeFor(t, account, mine))
 	p.fails(2, "login challenge", "", "sign", "--message", "DECENTER Login 7 at my place")
 	p.gets("", "sign", challengeFor(t, account, mine)) // control

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // IsAskpass tells whether the program was started as SSH_ASKPASS: by a name that ends in "-askpass", or with
@@ -31,6 +33,8 @@ func Askpass(ctx context.Context, args []string, env Env) int {
 // OSEnv is the Env of a real process.
 func OSEnv() Env {
 	env := Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Dice: rand.Reader, Now: time.Now}
+	_, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS)
+	env.Typed = err == nil
 	if self, err := os.Executable(); err == nil {
 		env.Self = self
 	}

@@ -44,11 +44,24 @@ func runSign(ctx context.Context, env Env, args []string) error {
 	case f.NArg() == 1:
 		return signChallenge(ctx, env, f.key, f.Arg(0), how)
 	}
-	prompt, err := readInput(env)
+	prompt, err := readChallenge(ctx, env)
 	if err != nil {
 		return err
 	}
 	return signChallenge(ctx, env, f.key, prompt, how)
+}
+
+// readChallenge reads all of stdin; at a terminal it asks, and one line is enough.
+func readChallenge(ctx context.Context, env Env) (string, error) {
+	if !env.Typed {
+		return readInput(env)
+	}
+	fmt.Fprint(env.Stderr, "Paste the line to sign: ")
+	line, err := readLine(ctx, env.Stdin, maxInput)
+	if err == nil && line == "" {
+		err = invalid("nothing was given to sign", "the satellite shows the line when you log in: decenter login …")
+	}
+	return line, err
 }
 
 // manner is how challenges are signed.
@@ -123,7 +136,7 @@ func signChallenge(ctx context.Context, env Env, given, prompt string, how manne
 func findChallenge(ctx context.Context, env Env, account keys.Address, prompt string, how manner) (keys.Challenge, error) {
 	c, err := keys.FindChallenge(account.Network(), prompt)
 	if err != nil {
-		return keys.Challenge{}, noChallenge(prompt, err)
+		return keys.Challenge{}, noChallenge(prompt, how, err)
 	}
 	if c.Account != account {
 		return keys.Challenge{}, &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("the challenge is for account %s, the key is of %s", c.Account, account),
@@ -141,13 +154,16 @@ func findChallenge(ctx context.Context, env Env, account keys.Address, prompt st
 }
 
 // noChallenge tells why nothing in prompt is signed.
-func noChallenge(prompt string, err error) error {
+func noChallenge(prompt string, how manner, err error) error {
 	switch {
 	case statement.Mentions(prompt):
 		return &api.Error{Code: api.CodeFailed, Message: "this is a statement about trust, and no login challenge",
 			Hint: "if you mean it, sign it with --statement LINE"}
 	case keys.MentionsChallenge(prompt):
 		return withCode(api.CodeFailed, err)
+	case !how.askpass:
+		return invalid(fmt.Sprintf("this is not a login challenge: %q", firstLine(prompt)),
+			"give the line that the satellite shows, decenter login …; other text is signed with --message TEXT")
 	}
 	return &api.Error{Code: api.CodeFailed, Message: fmt.Sprintf("OpenSSH asks %q, which a key cannot answer", firstLine(prompt)),
 		Hint: "answer it once without SSH_ASKPASS (known_hosts, ssh-agent), or sign other text with --message"}

@@ -2,10 +2,14 @@ package keycmd
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/creack/pty"
 
 	"decenter/keys"
 	"decenter/keys/statement"
@@ -46,6 +50,66 @@ func TestAChallengeWithoutAKeyIsRefusedUnlessOneInsists(t *testing.T) {
 	p.fails(1, "--no-key", "", "sign", "--askpass", relayed)
 	signature := p.gets("", "sign", "--no-key", relayed) // control: nothing else stops it
 	p.gets("", "verify", account, signature, relayed)
+}
+
+// A person who types is told what to type; one line is enough, and the terminal need not be closed after it.
+func TestAtATerminalSignAsksForTheLine(t *testing.T) {
+	p := newPerson(t)
+	account := p.gets("", "new")
+	line := challengeFor(t, account, p.sshKey("id_ed25519.pub"))
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Skipf("without a pseudo-terminal: %v", err)
+	}
+	t.Cleanup(func() { master.Close(); tty.Close() })
+	for _, c := range []struct {
+		typed, says string
+		interrupt   bool
+		code        int
+	}{
+		{line + "\r", "it logs in at satellite", false, 0},
+		{"\r", "nothing was given", false, 2},
+		{"", "interrupted", true, 2},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var out bytes.Buffer
+		shown := &screen{}
+		env := p.env("", &out, nil)
+		env.Stdin, env.Typed, env.Stderr = tty, true, shown
+		done := make(chan int, 1)
+		go func() { done <- Run(ctx, []string{"sign"}, env) }()
+		shown.until(t, "Paste the line to sign: ")
+		if c.interrupt {
+			cancel()
+		}
+		if _, err := io.WriteString(master, c.typed); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case code := <-done:
+			if code != c.code || !strings.Contains(shown.text(), c.says) || (out.Len() > 0) != (code == 0) {
+				t.Errorf("%q: exit %d, stdout %q, stderr %q", c.typed, code, &out, shown.text())
+			}
+			if code == 0 {
+				p.gets("", "verify", account, strings.TrimSpace(out.String()), line)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%q: it still waits", c.typed)
+		}
+		cancel()
+	}
+}
+
+func TestWhatIsNoChallengeIsSaidAsItWasAsked(t *testing.T) {
+	p := newPerson(t)
+	p.gets("", "new")
+	for _, args := range [][]string{{"sign", "hello"}, {"sign"}} {
+		_, told, code := p.types("hello", args...)
+		if code != 2 || !strings.Contains(told, `this is not a login challenge: "hello"`) || strings.Contains(told, "OpenSSH") {
+			t.Errorf("%q: exit %d, %q", args, code, told)
+		}
+	}
+	p.fails(1, `OpenSSH asks "hello"`, "", "sign", "--askpass", "hello")
 }
 
 func TestAskpassSaysOneShortLine(t *testing.T) {

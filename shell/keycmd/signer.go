@@ -54,7 +54,7 @@ func openSigner(ctx context.Context, env Env, f *flags) (signer, error) {
 // askWallet shows the line to sign, and reads the signature that the person brings from a wallet.
 func askWallet(ctx context.Context, env Env, account keys.Address, line string) (string, error) {
 	fmt.Fprintf(env.Stderr, "Sign this line, as it is, with the wallet of %s:\n\n%s\n\nSignature: ", account, line)
-	answer, err := readLine(ctx, env.Stdin)
+	answer, err := readLine(ctx, env.Stdin, keys.MaxSignature)
 	if err != nil {
 		return "", err
 	}
@@ -64,20 +64,20 @@ func askWallet(ctx context.Context, env Env, account keys.Address, line string) 
 	return answer, nil
 }
 
-// readLine reads one line of at most a signature's length, without blanks around it. It ends with ctx.
-func readLine(ctx context.Context, from io.Reader) (string, error) {
+// readLine reads one line of at most max bytes, without blanks around it. It ends with ctx.
+func readLine(ctx context.Context, from io.Reader, max int64) (string, error) {
 	r, err := cancelreader.NewReader(from)
 	if err == nil {
 		defer r.Close()
 		defer context.AfterFunc(ctx, func() { r.Cancel() })()
 		from = r
 	} // a file has no epoll, and its reads do not wait
-	line, err := bufio.NewReader(io.LimitReader(from, keys.MaxSignature+2)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(from, max+2)).ReadString('\n')
 	switch {
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return "", &api.Error{Code: api.CodeCancelled, Message: "interrupted"}
 	case err != nil && !errors.Is(err, io.EOF):
-		return "", fmt.Errorf("read the signature: %w", err)
+		return "", fmt.Errorf("read a line: %w", err)
 	}
 	return strings.TrimSpace(line), nil
 }
@@ -90,6 +90,9 @@ func (s signer) declare(env Env, st statement.Statement) (statement.Signed, erro
 	}
 	fmt.Fprintf(env.Stderr, "decenter key: as %s, this %s\n", s.account, explain(st))
 	signature, err := s.sign(line)
+	if api.CodeOf(err) == api.CodeCancelled {
+		return statement.Signed{}, err
+	}
 	if err != nil {
 		return statement.Signed{}, withCode(api.CodeFailed, err)
 	}

@@ -34,6 +34,13 @@ func (s *screen) watch(r io.Reader) {
 	}
 }
 
+// Write shows what a program says.
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got.Write(b)
+}
+
 func (s *screen) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
