@@ -98,6 +98,20 @@ func (w who) may(a authz.Action, o authz.Object) authz.Verdict {
 	return authz.Decide(w.policy, authz.Request{Account: w.account, Root: w.root, Scope: w.scope, Action: a, Object: o})
 }
 
+// role is the account's with all.
+func (w who) role() api.Role {
+	role := w.policy.Role(w.account, authz.Object{})
+	switch {
+	case w.root || w.policy.Owner(w.account):
+		return api.RoleOwner
+	case authz.AtLeast(role, api.RoleReader):
+		return role
+	case w.policy.Tenant(w.account):
+		return api.RoleTenant
+	}
+	return api.RoleNone
+}
+
 // sees tells whether w may read it; nobody is told of what is only left out of a list.
 func (w who) sees(o authz.Object) bool { return w.may(authz.Read, o).Allow }
 

@@ -142,6 +142,11 @@ func TestATenantHasVMsOfItsOwnAndSeesNoOther(t *testing.T) {
 	if _, err := svc.VM(t.Context(), "theirs"); err != nil {
 		t.Errorf("a reader sees it not: %v", err)
 	}
+	for role, s := range map[api.Role]api.Service{api.RoleTenant: svc, api.RoleOwner: a.open()} {
+		if h, err := s.Hello(t.Context()); err != nil || h.Role != role || h.Ejected {
+			t.Errorf("%s is told %+v, %v", role, h, err)
+		}
+	}
 	if _, err := svc.Control(t.Context(), api.ControlRequest{VM: "theirs", Act: api.ActPause}); api.CodeOf(err) != api.CodeDenied || !strings.Contains(err.Error(), "operator") {
 		t.Errorf("a reader pauses: %v", err)
 	}

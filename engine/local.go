@@ -34,6 +34,7 @@ func (l local) Hello(ctx context.Context) (api.Hello, error) {
 	if !w.until.IsZero() {
 		h.Until = &w.until
 	}
+	h.Role, h.Ejected = w.role(), l.e.cfg.Trust.Statements.View().Ejected(l.e.id)
 	for _, m := range l.e.cfg.Radar.Members() {
 		h.Known++
 		if m.State == api.SatelliteLive {

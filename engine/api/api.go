@@ -93,6 +93,10 @@ type Hello struct {
 	Key string `json:"key,omitempty"`
 	// Until is when the login or delegation ends; nil: it does not.
 	Until *time.Time `json:"until,omitempty"`
-	Live  int        `json:"live"`  // live satellites, this one included
-	Known int        `json:"known"` // known satellites, live or not
+	// Role is the account's with all: owner, operator, reader, tenant, or none where it has roles with single things alone.
+	Role Role `json:"role,omitempty"`
+	// Ejected tells that the asked satellite was put out of the constellation.
+	Ejected bool `json:"ejected,omitempty"`
+	Live    int  `json:"live"`  // live satellites, this one included
+	Known   int  `json:"known"` // known satellites, live or not
 }
