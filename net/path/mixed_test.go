@@ -146,7 +146,12 @@ func TestMixedVersionsDoNotLoop(t *testing.T) {
 // U1 alone, of everything: a satellite that looks at nothing but the destination, as an ordinary router does.
 func TestU1AloneDoesNotLoop(t *testing.T) {
 	blind := func(m *mixture, change func(*Tables)) *world {
-		w := m.look(change)
+		w := m.look(func(t *Tables) {
+			t.Agreed = false
+			if change != nil {
+				change(t)
+			}
+		})
 		w.routers = true
 		return w
 	}

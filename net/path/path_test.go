@@ -129,7 +129,7 @@ func TestUsualGraphs(t *testing.T) {
 			if err := single(w, g, colours); err != nil {
 				t.Error(err)
 			}
-			if err := many(w, g, rand.New(rand.NewPCG(1, 2)), long(20), colours); err != nil {
+			if err := many(w, g, rand.New(rand.NewPCG(1, 2)), long(5), colours); err != nil {
 				t.Error(err)
 			}
 		})
@@ -148,6 +148,85 @@ func TestDrawnGraphs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Two cables down, or one and a satellite: without F1 or F4 a frame goes to and fro between them.
+func TestWithoutF1OrF4ItLoops(t *testing.T) {
+	for rule, without := range map[string]func(*world){
+		"F1": func(w *world) { w.routers = true },
+		"F4": func(w *world) { w.again = true },
+	} {
+		t.Run(rule, func(t *testing.T) {
+			w := agree(t, ring(6), 1)
+			without(w)
+			err := many(w, ring(6), rand.New(rand.NewPCG(8, 9)), 1000, 1)
+			if err == nil {
+				t.Fatal("no loop was found")
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// The slow oracle of colours: of all shortest ways, written down one by one, a colour's is the one of least weight.
+func TestColoursAgainstAllShortestWays(t *testing.T) {
+	for _, g := range []graph{torus(4, 4), mesh(5), scattered(rand.New(rand.NewPCG(1, 1)), 9, 20, 1, 2)} {
+		const colours = 4
+		w := agree(t, g, colours)
+		topo := g.topology(t, 0)
+		weight, differ := topo.weights(colours), 0
+		for s := range g.n {
+			for d := range g.n {
+				var chosen [colours]string
+				for c := range colours {
+					var least uint64
+					for _, way := range g.ways(s, d, g.floyd()[s][d]) {
+						if sum := topo.sum(weight, way, c, colours); chosen[c] == "" || sum < least {
+							least, chosen[c] = sum, fmt.Sprint(way)
+						}
+					}
+					_, way, _ := w.walk(c, s, d)
+					ports := []Port{}
+					for _, h := range way[1:] {
+						ports = append(ports, w.far[h.port].port)
+					}
+					if fmt.Sprint(ports) != chosen[c] {
+						t.Fatalf("colour %d, %d to %d: %v instead of %v", c, s, d, ports, chosen[c])
+					}
+					if chosen[c] != chosen[0] {
+						differ++
+					}
+				}
+			}
+		}
+		t.Logf("%d of %d pairs and colours go another way than colour 0", differ, g.n*(g.n-1)*(colours-1))
+	}
+}
+
+// ways writes down all ways of a length, as the ports by which they go out.
+func (g graph) ways(s, d int, length uint64) [][]Port {
+	if s == d && length == 0 {
+		return [][]Port{{}}
+	}
+	var out [][]Port
+	for _, c := range g.cables {
+		for _, e := range []wire{c, {a: c.b, b: c.a, portA: c.portB, cost: c.cost}} {
+			if e.a == s && uint64(e.cost) <= length {
+				for _, rest := range g.ways(e.b, d, length-uint64(e.cost)) {
+					out = append(out, append([]Port{e.portA}, rest...))
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (t *Topology) sum(weight []uint64, way []Port, colour, colours int) (sum uint64) {
+	for _, p := range way {
+		a := slices.IndexFunc(t.arcs, func(a arc) bool { return a.port == p })
+		sum += weight[a*colours+colour]
+	}
+	return sum
 }
 
 // fake lets helpers that want a testing.TB fail a rapid test.

@@ -13,7 +13,8 @@ type world struct {
 	dead   map[int]bool
 	tables []Tables
 
-	routers bool // every frame is taken for one that is on its path
+	routers bool // every frame is taken for one that is on its path: neither F1 nor F3
+	again   bool // a frame off its path that can go no further is deflected: no F4
 }
 
 // hole is where a frame comes in.
@@ -65,9 +66,12 @@ func (w *world) step(at hole, colour, source, destination int) (Verdict, Port) {
 	}
 	if w.routers {
 		at.port = Local
-		t.Agreed = false
 	}
-	return t.Decide(at.port, colour, s, d, w.up)
+	v, out := t.Decide(at.port, colour, s, d, w.up)
+	if v == Stray && w.again {
+		return t.Decide(Local, colour, s, d, w.up)
+	}
+	return v, out
 }
 
 // walk forwards a frame hop by hop and tells how it ends, the way, and an error if it comes twice to one place.
@@ -99,27 +103,30 @@ func (w *world) walk(colour, source, destination int) (Verdict, []hole, error) {
 	}
 }
 
-// reach is the slow oracle of what is left: who can be reached from whom over what is up.
-func (w *world) reach(from int) map[int]bool {
-	seen := map[int]bool{from: true}
+// parts is the slow oracle of what is left: satellites with the same number can reach one another over what is up.
+func (w *world) parts() []int {
+	part := make([]int, w.n)
+	for i := range part {
+		part[i] = i
+	}
 	for again := true; again; {
 		again = false
 		for p, h := range w.far {
-			if a := w.far[h.port].node; seen[a] && !w.dead[a] && w.up(p) && !seen[h.node] {
-				seen[h.node], again = true, true
+			if a := w.far[h.port].node; !w.dead[a] && w.up(p) && part[a] < part[h.node] {
+				part[h.node], again = part[a], true
 			}
 		}
 	}
-	return seen
+	return part
 }
 
 // repairs checks that every frame that can arrive does, with what is down now.
 func (w *world) repairs(colours int) error {
+	part := w.parts()
 	for s := range w.n {
 		if w.dead[s] {
 			continue
 		}
-		whole := w.reach(s)
 		for d := range w.n {
 			if w.dead[d] {
 				continue
@@ -129,8 +136,8 @@ func (w *world) repairs(colours int) error {
 				if err != nil {
 					return err
 				}
-				if (v == Deliver) != whole[d] {
-					return fmt.Errorf("colour %d, %d to %d: verdict %d after %v, although reachable is %v", c, s, d, v, way, whole[d])
+				if (v == Deliver) != (part[s] == part[d]) {
+					return fmt.Errorf("colour %d, %d to %d: verdict %d after %v, although reachable is %v", c, s, d, v, way, part[s] == part[d])
 				}
 			}
 		}
