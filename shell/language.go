@@ -86,6 +86,11 @@ func (l *Language) Execute(ctx context.Context, svc api.Service, line string) (t
 	switch _, helps := helpOf(c); {
 	case helps:
 	case needsConfirm(c):
+		if c.Verb.Sign == api.StatementEject {
+			if _, err := satellite(ctx, svc, c.Word(0)); err != nil {
+				return tui.Outcome{}, err
+			}
+		}
 		return tui.Outcome{}, unconfirmed(c)
 	case c.Verb.Work:
 		job, err := begin(ctx, svc, c)

@@ -12,6 +12,7 @@ import (
 	"decenter/engine/api"
 	"decenter/shell/grammar"
 	"decenter/shell/output"
+	"decenter/tui"
 )
 
 // signTries is how often a person may paste what is no signature.
@@ -23,10 +24,14 @@ func (r *Runner) asks(p output.Printer) bool { return r.s.InTerminal && r.s.ErrT
 // sign has an account sign what a verb with Sign says. Where nobody can be asked it prints the line and leaves.
 func (r *Runner) sign(ctx context.Context, p output.Printer, c grammar.Command) error {
 	if needsConfirm(c) {
+		n, err := satellite(ctx, r.svc, c.Word(0))
+		if err != nil {
+			return err // before anything is asked
+		}
 		if !r.asks(p) {
 			return unconfirmed(c)
 		}
-		if err := r.confirmEject(ctx, c); err != nil {
+		if err := r.confirmEject(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -84,17 +89,13 @@ func satellite(ctx context.Context, svc api.Service, ref string) (api.Satellite,
 		return api.Satellite{ID: ref}, nil
 	case len(found) > 1:
 		return api.Satellite{}, &api.Error{Code: api.CodeAmbiguous, Message: fmt.Sprintf("%d satellites are named %q", len(found), ref),
-			Hint: "use the fingerprint: satellites --json shows it"}
+			Hint: "use the fingerprint: `satellites --json` shows it"}
 	}
-	return api.Satellite{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no satellite %q", ref), Hint: "`satellites` lists them"}
+	return api.Satellite{}, &api.Error{Code: api.CodeNotFound, Message: "no satellite " + ref, Hint: "`satellites` lists them"}
 }
 
 // confirmEject has a person type what the satellite is called.
-func (r *Runner) confirmEject(ctx context.Context, c grammar.Command) error {
-	n, err := satellite(ctx, r.svc, c.Word(0))
-	if err != nil {
-		return err
-	}
+func (r *Runner) confirmEject(ctx context.Context, n api.Satellite) error {
 	what, by := n.ID, "fingerprint"
 	if n.Name != "" {
 		what, by = n.Name+" ("+n.ID+")", "name"
@@ -225,7 +226,7 @@ func (r *Runner) audit(ctx context.Context, p output.Printer, c grammar.Command)
 		return err
 	}
 	if !ask.Verify {
-		return r.answered(p.Audit(reply.Entries), len(reply.Entries), "nothing found", reply.Silent, reply.Refused)
+		return r.answered(p.Audit(tui.ReadsLast(reply.Entries)), len(reply.Entries), "nothing found", reply.Silent, reply.Refused)
 	}
 	if err := r.answered(p.Chains(reply.Chains), len(reply.Chains), "no logs", reply.Silent, reply.Refused); err != nil {
 		return err

@@ -75,6 +75,19 @@ func TestEjectAsksForTheSatellite(t *testing.T) {
 	}
 }
 
+// Nobody is asked to confirm what cannot be.
+func TestEjectOfNoSatelliteAsksNothing(t *testing.T) {
+	ctx, c := world(t)
+	p := newPerson()
+	exits(t, run(ctx, func() int { return Run(ctx, c.As(apitest.Owner, "s1"), "eject nosuch", p.streams, Options{}) }), 1)
+	if got := p.String(); !strings.Contains(got, "error: no satellite nosuch") || strings.Contains(got, "Type") {
+		t.Errorf("the person reads %q", got)
+	}
+	if _, err := NewLanguage(nil).Execute(ctx, c.As(apitest.Owner, "s1"), "eject nosuch"); api.CodeOf(err) != api.CodeNotFound {
+		t.Errorf("in the console: %v", err)
+	}
+}
+
 // A satellite of an ambiguous name is named by its fingerprint; one that nobody knows can be ejected all the same.
 func TestEjectByFingerprint(t *testing.T) {
 	ctx, c := world(t)

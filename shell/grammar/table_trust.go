@@ -72,7 +72,7 @@ var (
 		Detail: "All satellites are asked. Every word must be part of an entry, and every key must hold, as in a search: * is any run of characters, a comma means " +
 			"either, a hyphen before the key means not. Reads in a row count as one entry. Each satellite keeps its entries as a chain: " +
 			"verify:yes walks it, and tells where it is broken, and its head, which proves all before it if you keep it elsewhere. " +
-			"A narrow screen gets the most needed columns, a pipe and --json all.",
+			"A narrow screen gets the most needed columns, a pipe and --json all. An entry of reads bears the time of the first.",
 		Params: []Param{{Name: "WORD", Type: TypeText, Optional: true, Many: true}},
 		Keys: []Key{
 			{Name: api.KeyAccount, Type: TypeText, Meaning: "who asked", Filter: true},

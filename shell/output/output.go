@@ -104,19 +104,25 @@ func (p Printer) Jobs(jobs []api.Job) error {
 	return p.table(t)
 }
 
-// Satellites writes the constellation.
+// Satellites writes the constellation. A screen of fewer than 120 columns does not get the fingerprints.
 func (p Printer) Satellites(nodes []api.Satellite) error {
 	if p.JSON {
 		return objects(p.W, nodes)
 	}
-	t := newTable("SATELLITE", "STATE", "ADDRESS", "VMS", "RUNNING", "CPUS", "LOAD", "MEMORY", "FREE", "RUNS BY")
+	t := newTable("SATELLITE", "STATE", "ADDRESS", "VMS", "RUNNING", "CPUS", "LOAD", "MEMORY", "FREE", "RUNS BY", "FINGERPRINT")
 	for _, n := range nodes {
+		row := []cell{text(n.Name), state(string(n.State)), text(n.Address), text(strconv.Itoa(n.VMs)), text(strconv.Itoa(n.Running)),
+			text(strconv.Itoa(n.CPUs)), text(strconv.FormatFloat(n.Load, 'f', 2, 64)), text(Size(n.Memory)), text(Size(n.MemoryFree)), text(n.Accel), kept(n.ID)}
 		if n.State == api.SatelliteStranger { // nothing is known of it but its MAC and port
-			t.add(text(n.Name), state(string(n.State)), text(n.Address))
-			continue
+			row = append(row[:3], make([]cell, len(row)-3)...)
 		}
-		t.add(text(n.Name), state(string(n.State)), text(n.Address), text(strconv.Itoa(n.VMs)), text(strconv.Itoa(n.Running)),
-			text(strconv.Itoa(n.CPUs)), text(strconv.FormatFloat(n.Load, 'f', 2, 64)), text(Size(n.Memory)), text(Size(n.MemoryFree)), text(n.Accel))
+		t.add(row...)
+	}
+	switch {
+	case p.narrow():
+		t = t.without("FINGERPRINT")
+	case p.Width > 0 && t.natural() > p.Width:
+		t = t.without("RUNNING", "CPUS", "MEMORY", "RUNS BY")
 	}
 	return p.table(t)
 }
@@ -217,7 +223,7 @@ func state(s string) cell {
 	case string(api.StateStopped), string(api.SatelliteLeft), string(api.JobCancelled):
 		style = dim
 	}
-	return cell{s, style}
+	return cell{text: s, style: style}
 }
 
 // Silent is the line about satellites that did not answer; empty for none.

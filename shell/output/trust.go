@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"decenter/engine/api"
 )
 
@@ -20,11 +22,7 @@ func (p Printer) Trust(r api.TrustReply) error {
 	if p.JSON {
 		return objects(p.W, []api.TrustReply{r})
 	}
-	owners := "none but root on a satellite itself"
-	if len(r.Owners) > 0 {
-		owners = Clean(strings.Join(r.Owners, ", "))
-	}
-	if _, err := fmt.Fprintf(p.W, "constellation %s\nowners by configuration: %s\n", Clean(r.Constellation), owners); err != nil {
+	if _, err := io.WriteString(p.W, "constellation "+Clean(r.Constellation)+"\n"+p.owners(r.Owners)); err != nil {
 		return err
 	}
 	if len(r.Statements) == 0 {
@@ -33,11 +31,38 @@ func (p Printer) Trust(r api.TrustReply) error {
 	if _, err := io.WriteString(p.W, "\n"); err != nil {
 		return err
 	}
-	t, at := newTable("SAYS", "ABOUT", "SIGNED BY", "SINCE (UTC)", "UNTIL (UTC)"), dayAndTime
-	if p.narrow() {
+	return p.table(p.statements(r.Statements))
+}
+
+// owners are the accounts that the configuration names: on one line, or where that is too long, each on its own.
+func (p Printer) owners(accounts []string) string {
+	const lead = "owners by configuration:"
+	all := make([]string, len(accounts))
+	for i, a := range accounts {
+		all[i] = Clean(a)
+	}
+	line := lead + " " + strings.Join(all, ", ")
+	switch {
+	case len(all) == 0:
+		return lead + " none but root on a satellite itself\n"
+	case p.Width == 0 || ansi.StringWidth(line) <= p.Width:
+		return line + "\n"
+	}
+	return lead + "\n  " + strings.Join(all, "\n  ") + "\n"
+}
+
+// statements is the table of them; where it is tight, who signed goes before the times.
+func (p Printer) statements(list []api.Statement) *table {
+	tight := p.Width > 0 && p.Width < 80
+	at, headings := dayAndTime, []string{"SAYS", "ABOUT", "SIGNED BY", "SINCE (UTC)", "UNTIL (UTC)"}
+	switch {
+	case tight:
+		headings = headings[:3]
+	case p.narrow():
 		at = "2006-01-02"
 	}
-	for _, s := range r.Statements {
+	t := newTable(headings...)
+	for _, s := range list {
 		until := ""
 		if s.Until != nil {
 			until = s.Until.UTC().Format(at)
@@ -45,9 +70,10 @@ func (p Printer) Trust(r api.TrustReply) error {
 		if p.narrow() {
 			s.Key, s.Grantee, s.Account = middle(s.Key, 18), middle(s.Grantee, 14), middle(s.Account, 14)
 		}
-		t.add(text(string(s.Kind)), text(s.About()), text(s.Account), text(s.Time.UTC().Format(at)), text(until))
+		row := []cell{text(string(s.Kind)), text(s.About()), {text: s.Account, keep: true}, text(s.Time.UTC().Format(at)), text(until)}
+		t.add(row[:len(headings)]...)
 	}
-	return p.table(t)
+	return t
 }
 
 // Proposal writes the line to be signed, alone.
@@ -79,7 +105,8 @@ func middle(s string, w int) string {
 	return s[:w-5] + "…" + s[len(s)-4:]
 }
 
-// Audit writes entries: nothing for none, not even headings. A narrow screen does not get every column.
+// Audit writes entries: nothing for none, not even headings. A narrow screen does not get every column; who asked is on
+// each. What an entry is about may be as long as a statement; where there is no screen, such a one stands out.
 func (p Printer) Audit(entries []api.AuditEntry) error {
 	if p.JSON {
 		return objects(p.W, entries)
@@ -88,17 +115,32 @@ func (p Printer) Audit(entries []api.AuditEntry) error {
 		return nil
 	}
 	if p.narrow() {
-		t := newTable("AT (UTC)", "VERDICT", "ACTION", "OBJECT", "ACCOUNT", "REASON")
-		for _, e := range entries {
-			t.add(text(e.Time.UTC().Format("01-02 15:04:05")), verdict(e.Verdict), text(times(e)), text(e.Object), text(middle(e.Account, 12)), text(e.Reason))
-		}
-		return p.table(t)
+		return p.table(p.fewColumns(entries))
 	}
-	t := newTable("TIME (UTC)", "SATELLITE", "VERDICT", "ACTION", "OBJECT", "ACCOUNT", "VIA", "REASON")
+	t := newTable("TIME (UTC)", "SATELLITE", "VERDICT", "ACTION", "ACCOUNT", "VIA", "OBJECT", "REASON")
+	t.aligned = 64 // an address, a fingerprint
 	for _, e := range entries {
-		t.add(text(utc(e.Time)), text(e.Satellite), verdict(e.Verdict), text(times(e)), text(e.Object), text(e.Account), text(e.Via), text(e.Reason))
+		account := e.Account
+		if p.Width > 0 && p.Width < 160 {
+			account = middle(account, 14)
+		}
+		t.add(kept(utc(e.Time)), kept(e.Satellite), verdict(e.Verdict), kept(times(e)), kept(account), kept(e.Via), text(e.Object), text(e.Reason))
 	}
 	return p.table(t)
+}
+
+// fewColumns is the table of entries for a narrow screen.
+func (p Printer) fewColumns(entries []api.AuditEntry) *table {
+	headings := []string{"AT (UTC)", "VERDICT", "ACTION", "WHO", "OBJECT", "REASON"}
+	if p.Width < 80 {
+		headings = headings[:5]
+	}
+	t := newTable(headings...)
+	for _, e := range entries {
+		row := []cell{kept(e.Time.UTC().Format("01-02 15:04:05")), verdict(e.Verdict), kept(times(e)), kept(middle(e.Account, 14)), text(e.Object), text(e.Reason)}
+		t.add(row[:len(headings)]...)
+	}
+	return t
 }
 
 // times is an entry's action, and how many it stands for.
@@ -111,12 +153,13 @@ func times(e api.AuditEntry) string {
 
 func verdict(v api.Verdict) cell {
 	if v == api.VerdictDeny {
-		return cell{string(v), red}
+		return cell{text: string(v), style: red, keep: true}
 	}
-	return cell{string(v), plain}
+	return cell{text: string(v), keep: true}
 }
 
-// Chains writes the state of satellites' logs.
+// Chains writes the state of satellites' logs. Heads are written down elsewhere, so none is ever cut: one that does not
+// fit the screen beside the rest has lines of its own.
 func (p Printer) Chains(chains []api.AuditChain) error {
 	if p.JSON {
 		return objects(p.W, chains)
@@ -126,13 +169,33 @@ func (p Printer) Chains(chains []api.AuditChain) error {
 	}
 	t := newTable("SATELLITE", "CHAIN", "ENTRIES", "FROM", "HEAD")
 	for _, c := range chains {
-		is := cell{"whole", green}
+		is := cell{text: "whole", style: green}
 		if c.Broken != "" {
-			is = cell{"broken: " + c.Broken, red}
+			is = cell{text: "broken: " + c.Broken, style: red}
 		}
 		t.add(text(c.Satellite), is, text(strconv.FormatUint(c.Entries, 10)), text(strconv.FormatUint(c.First, 10)), text(c.Head))
 	}
+	if p.Width == 0 || t.natural() <= p.Width {
+		return p.table(t)
+	}
+	t = t.without("HEAD")
+	for _, c := range chains {
+		t.below = append(t.below, pieces(Clean(c.Head), p.Width-len(gap)))
+	}
 	return p.table(t)
+}
+
+// pieces breaks a hash into equal parts that fit a width: halves, quarters and so on.
+func pieces(hash string, w int) []string {
+	n := len(hash)
+	for n > w && n > 8 {
+		n = (n + 1) / 2
+	}
+	var out []string
+	for ; len(hash) > n; hash = hash[n:] {
+		out = append(out, hash[:n])
+	}
+	return append(out, hash)
 }
 
 // Hello writes who the caller is.
@@ -174,7 +237,7 @@ func scopeText(s api.Scope) string {
 	case api.ScopeRead:
 		return "read: this login may only look"
 	case api.ScopeOperate:
-		return "operate: nothing for good, and no trust"
+		return "operate: all but what cannot be undone"
 	}
 	return "all that the account may do"
 }
