@@ -26,7 +26,8 @@ type Program struct {
 	Commands []Command
 }
 
-// Command is one that is no verb of the grammar, because it is about this machine: engine, lab, key.
+// Command is one that is no verb of the grammar, because it is about this machine: engine, lab, key. With the one
+// argument "help" it tells about itself.
 type Command struct {
 	Name    string
 	Summary string
@@ -111,6 +112,8 @@ func (m *program) words() []complete.Word {
 // own runs what is no line of the grammar.
 func (m *program) own(ctx context.Context, args []string) (int, bool) {
 	switch args[0] {
+	case "help":
+		return m.help(ctx, args[1:])
 	case "completion":
 		return m.completion(args[1:]), true
 	case "complete":
@@ -122,6 +125,19 @@ func (m *program) own(ctx context.Context, args []string) (int, bool) {
 		}
 	}
 	return m.misspelt(args)
+}
+
+// help tells, besides what the grammar knows, of the program's own commands, which tell about themselves.
+func (m *program) help(ctx context.Context, about []string) (int, bool) {
+	if len(about) == 0 {
+		return m.print(m.usage()), true
+	}
+	for _, c := range m.Commands {
+		if len(about) == 1 && c.Name == about[0] {
+			return c.Run(ctx, []string{"help"}, m.s), true
+		}
+	}
+	return 0, false
 }
 
 // misspelt refuses what is no verb and nearly one of the program's own commands with something to do: `lba up`

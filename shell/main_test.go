@@ -57,6 +57,8 @@ func TestProgram(t *testing.T) {
 		{"--version", noEngine, 0, "decenter test\n", ""},
 		{"--help", noEngine, 0, "be a satellite", ""},
 		{"-h", noEngine, 0, "completion", ""},
+		{"help", noEngine, 0, "be a satellite", ""},
+		{"help|engine", noEngine, 7, `engine ["help"]`, ""},
 		{"help|create", noEngine, 0, "create NAME from:NAME", ""},
 		{"create|--help", noEngine, 0, "create NAME from:NAME", ""},
 		{"--json|help|quit", noEngine, 0, `"name":"quit"`, ""},

@@ -49,7 +49,7 @@ func run() int {
 		Commands: []shell.Command{
 			{Name: "engine", Summary: "the satellite's daemon", Words: words(engineWords), Run: engineCommand},
 			{Name: "lab", Summary: "a constellation on this machine", Words: words(labWords), Run: labCommand},
-			{Name: "key", Summary: "your account's key: new, words, sign, delegate, revoke, admit, eject, grant, ssh-config, …", Words: words(keyWords), Run: func(ctx context.Context, args []string, _ shell.Streams) int {
+			{Name: "key", Summary: "your account's key: new, words, sign, delegate, revoke, grant, …", Words: words(keyWords), Run: func(ctx context.Context, args []string, _ shell.Streams) int {
 				return keycmd.Run(ctx, args, keycmd.OSEnv())
 			}},
 		},

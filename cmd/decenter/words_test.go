@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"decenter/engine/lab"
@@ -78,3 +81,25 @@ func TestWordsAreThoseOfTheCommands(t *testing.T) {
 	}
 	same(t, "engine", flagsOf(words(engineWords)), real)
 }
+
+// What a person asks about the program's own commands is answered by them, and the summary names what a key is for.
+func TestHelpTellsOfTheProgramsOwnCommands(t *testing.T) {
+	if os.Getenv(asHelp) != "" {
+		os.Args = append([]string{"decenter"}, strings.Fields(os.Getenv(asHelp))...)
+		os.Exit(run())
+	}
+	for _, c := range []struct{ line, want string }{
+		{"help", "  lab         a constellation"}, {"help", "  engine      "}, {"help", "words, sign, delegate, revoke"}, {"help", "  create  "},
+		{"--help", "words, sign, delegate, revoke"}, {"help key", "decenter key COMMAND"}, {"help lab", "decenter lab up "},
+		{"help engine", "--fingerprint"}, {"help create", "create NAME from:NAME"}, {"lab -h", "decenter lab up "}, {"key --help", "decenter key COMMAND"},
+	} {
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), asHelp+"="+c.line)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("decenter %s: %v, no %q in\n%s", c.line, err, c.want, out)
+		}
+	}
+}
+
+// asHelp makes the test's binary be the program.
+const asHelp = "DECENTER_TEST_HELP"

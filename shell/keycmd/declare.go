@@ -94,8 +94,7 @@ func member(ctx context.Context, env Env, args []string, admit bool) error {
 	}
 	satellite, err := keys.ParseFingerprint(words[0])
 	if err != nil {
-		return invalid(printable(words[0])+" is not a satellite's fingerprint, and names are the satellites' own to know",
-			fmt.Sprintf("type it there: ssh -p %d ACCOUNT@SATELLITE %s %s; or give the fingerprint, which `satellites --json` shows: SHA256:…", sshPort, name, word(printable(words[0]))))
+		return noSatellite(printable(words[0]), admit)
 	}
 	if err := needConstellation(*constellation); err != nil {
 		return err
@@ -103,6 +102,16 @@ func member(ctx context.Context, env Env, args []string, admit bool) error {
 	return declareNow(ctx, env, f, func(s signer) (statement.Statement, error) {
 		return statement.Membership{Account: s.account, Constellation: *constellation, Satellite: satellite, Admit: admit, At: now(env)}, nil
 	})
+}
+
+// noSatellite is the error for what is not a fingerprint. A satellite that is in has a name, which its constellation knows;
+// a newcomer has none yet that counts.
+func noSatellite(named string, admit bool) error {
+	if admit {
+		return invalid(named+" is not a satellite's fingerprint", "`decenter engine --fingerprint` tells it there: SHA256:…")
+	}
+	return invalid(named+" is not a satellite's fingerprint, and names are the satellites' own to know",
+		fmt.Sprintf("type it there: ssh -t -p %d ACCOUNT@SATELLITE eject %s; or give the fingerprint, which `satellites --json` shows: SHA256:…", sshPort, word(named)))
 }
 
 func needConstellation(name string) error {
