@@ -145,7 +145,9 @@ func (e *Engine) hear() {
 	}
 	for _, p := range e.ports {
 		p.reRoot = true
-		p.sync = p.sync || k.sync
+	}
+	if k.sync {
+		e.setSync(true)
 	}
 }
 

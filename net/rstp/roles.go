@@ -64,9 +64,9 @@ func (e *Engine) rootRole(p *port) bool {
 	ready := !ghost && e.consented(false) && !e.on(p.rbWhile) && (e.reRooted(p) || !e.on(p.fdWhile))
 	switch {
 	case p.proposed && !p.agree:
-		e.setSync()
 		p.proposed = false
 		if !e.wantSync {
+			e.setSync(true)
 			e.wantSync = true
 			e.renumber()
 		}
@@ -126,7 +126,7 @@ func (e *Engine) designatedRole(p *port) bool {
 func (e *Engine) blockedRole(p *port) bool {
 	switch {
 	case p.proposed && !p.agree:
-		e.setSync()
+		e.setSync(false)
 		p.proposed = false
 	case p.role == Alternate && (e.allSynced(p) && !p.agree || p.proposed && p.agree):
 		p.proposed, p.agree, p.newInfo = false, true, true
@@ -138,10 +138,14 @@ func (e *Engine) blockedRole(p *port) bool {
 	return true
 }
 
-// setSync is setSyncTree of our own ports.
-func (e *Engine) setSync() {
+// setSync is setSyncTree of our own ports. Unlike the standard, afresh lets no earlier agreement count, though it was to a vector no
+// better: the bridge that gave it may have found a better root port since, and be kept by its transmit limit from saying so.
+func (e *Engine) setSync(afresh bool) {
 	for _, p := range e.ports {
 		p.sync = true
+		if afresh && p.role == Designated && !p.operEdge {
+			p.agreed, p.synced = false, false
+		}
 	}
 }
 
