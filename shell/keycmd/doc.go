@@ -6,7 +6,7 @@
 //	decenter key address     [--key FILE] [--json]
 //	decenter key words       [--key FILE] [--json]          the words, to write them down
 //	decenter key export      [--key FILE]                   the secret, for a wallet to import
-//	decenter key sign        [--key FILE] [--no-key] [CHALLENGE]   the challenge from stdin where it is not given
+//	decenter key sign        [--key FILE] [--no-key] [CHALLENGE]   the challenge from stdin where it is not given; a terminal's next line
 //	decenter key sign        [--key FILE] --statement LINE  a statement that something else made
 //	decenter key sign        [--key FILE] --message TEXT    any other text
 //	decenter key verify      [--network N] [--json] ACCOUNT SIGNATURE [MESSAGE]
@@ -18,7 +18,7 @@
 //	decenter key grant       [SIGNER] ROLE ACCOUNT --on OBJECT --constellation NAME
 //	decenter key askpass     [--key FILE] [--no-key] PATH   writes the program for SSH_ASKPASS
 //	decenter key known-hosts [--owner ACCOUNT]… [--constellation NAME] %I %H %t %K
-//	decenter key ssh-config  [--owner ACCOUNT]… --satellite HOST   prints a block for ~/.ssh/config
+//	decenter key ssh-config  [--owner ACCOUNT]… --satellite HOST[:PORT]   prints a block for ~/.ssh/config
 //
 // The key file is --key's, else DECENTER_KEY's, else ~/.config/decenter/key (package keyfile). SIGNER is --key FILE, or
 // --account ADDRESS where the key is in a wallet: then the line to sign is shown on stderr and the signature read from
@@ -38,7 +38,7 @@
 //
 // so that a script needs
 //
-//	SSH_ASKPASS=~/bin/login SSH_ASKPASS_REQUIRE=force ssh ACCOUNT@SATELLITE 'relocate web-1'
+//	SSH_ASKPASS=~/bin/login SSH_ASKPASS_REQUIRE=force ssh -p 2222 ACCOUNT@SATELLITE 'relocate web-1'
 //
 // # Logging in with one signature for weeks
 //
@@ -57,11 +57,12 @@
 //
 // # Declaring
 //
-// revoke, admit, eject, grant and delegate --to print a line of the grammar, which any satellite takes from anybody, for
-// it proves itself:
+// revoke, admit, eject, grant and delegate --to print a line of the grammar. That of delegate --to is for root's shell on
+// the very satellite whose key it names: its engine takes it on its own socket alone, and nobody brings it from elsewhere.
+// The others any satellite takes from anybody, for they prove themselves:
 //
 //	declare "decenter revoke 1 as bc1q… key every at 2026-01-02T15:04:05Z" smpAkcw…
-//	ssh ACCOUNT@SATELLITE "$(decenter key revoke --every)"
+//	ssh -p 2222 ACCOUNT@SATELLITE "$(decenter key revoke --every)"
 //
 // # What sign refuses
 //
@@ -87,7 +88,7 @@
 // better, and ssh would want the host's name among the certificate's principals. Which these must be differs: up to
 // OpenSSH 10.2 none stands for any, from 10.3 on "*" does.) In all other cases the answer is nothing, the reason is on
 // stderr, and ssh asks its usual question. Owners are --owner's, else those in --owners' file, else in
-// ~/.config/decenter/owners, one a line.
+// ~/.config/decenter/owners, one a line: all of them have to be named, for any may have signed an admission.
 //
 // # Exit codes
 //

@@ -53,11 +53,17 @@ func parsePlace(text string) (place, error) {
 // parsePlaces reads them all, and gives those of each port, in the order of the ports' first mention.
 func parsePlaces(texts []string) (ports []int, hosts map[int][]string, err error) {
 	hosts = map[int][]string{}
+	known := map[string]int{}
 	for _, text := range texts {
 		p, err := parsePlace(text)
 		if err != nil {
 			return nil, nil, err
 		}
+		if other, found := known[p.host]; found && other != p.port {
+			return nil, nil, invalid(fmt.Sprintf("%s is named with ports %d and %d: of two blocks for a name ssh takes the first", p.host, other, p.port),
+				"name it once, and the other port to ssh itself (-p)")
+		}
+		known[p.host] = p.port
 		if hosts[p.port] == nil {
 			ports = append(ports, p.port)
 		}

@@ -58,5 +58,6 @@ func TestSSHTakesThePortFromTheBlock(t *testing.T) {
 			t.Errorf("%s: logs in as the account: %v", host, mine)
 		}
 	}
+	p.fails(2, "ports 2201 and 2202", "", "ssh-config", "--owner", account, "--satellite", "127.0.0.1:2201", "--satellite", "127.0.0.1:2202")
 	p.fails(2, "not a port", "", "ssh-config", "--owner", account, "--satellite", "tokyo:ssh")
 }
