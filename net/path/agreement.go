@@ -194,7 +194,7 @@ func (a *Agreement) find(v Version) *Routes {
 	return nil
 }
 
-// Agreed is the first half of F6: each neighbour that is up holds our version and its Repair, and knows that we do.
+// Agreed is F6a: each neighbour that is up holds our version and its Repair, and knows that we do.
 func (a *Agreement) Agreed() bool {
 	return a.serial > 0 && a.past[len(a.past)-1].repair != nil && len(a.Waiting()) == 0
 }

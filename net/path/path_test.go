@@ -150,6 +150,49 @@ func TestDrawnGraphs(t *testing.T) {
 	})
 }
 
+// Sparse graphs of more satellites, where subtrees are deep and must help one another.
+func TestLargerGraphs(t *testing.T) {
+	dice := rand.New(rand.NewPCG(10, 11))
+	for i := range long(3) {
+		g := regular(dice, 20+dice.IntN(20), 3)
+		if i%2 == 1 {
+			g = scattered(dice, 20+dice.IntN(20), 25, 1, 2, 10)
+		}
+		w := agree(t, g, 1)
+		for _, err := range []error{single(w, g, 1), many(w, g, dice, 5, 1)} {
+			if err != nil {
+				t.Fatalf("graph %d: %v", i, err)
+			}
+		}
+	}
+}
+
+// Cables come and go while a frame is on its way, and still it comes nowhere twice.
+func TestFlappingDoesNotLoop(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := drawn(t)
+		w := agree(fake{rapid: t}, g, 1)
+		dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "flapping"), 2))
+		w.flap = func() {
+			w.mend()
+			for _, c := range g.cables {
+				if dice.IntN(5) == 0 {
+					w.cut(c)
+				}
+			}
+		}
+		for s := range g.n {
+			for d := range g.n {
+				for range 3 {
+					if _, _, err := w.walk(0, s, d); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	})
+}
+
 // Two cables down, or one and a satellite: without F1 or F4 a frame goes to and fro between them.
 func TestWithoutF1OrF4ItLoops(t *testing.T) {
 	for rule, without := range map[string]func(*world){
@@ -164,6 +207,37 @@ func TestWithoutF1OrF4ItLoops(t *testing.T) {
 				t.Fatal("no loop was found")
 			}
 			t.Log(err)
+		})
+	}
+}
+
+// The marks of F1 are needed: neither the port toward the source tells enough, nor that and whether the frame comes from a
+// neighbour whose next hop to the destination is this satellite, which both would need no table of pairs.
+func TestWithoutMarksItLoops(t *testing.T) {
+	for what, mark := range map[string]func(*world) func(hole, Tables, int, int, int) bool{
+		"port": func(*world) func(hole, Tables, int, int, int) bool {
+			return func(hole, Tables, int, int, int) bool { return true }
+		},
+		"port and next hop": func(w *world) func(hole, Tables, int, int, int) bool {
+			return func(at hole, t Tables, c, _, d int) bool {
+				from := w.far[at.port]
+				out, ok := w.tables[from.node].Routes.Next(c, d)
+				return ok && out == from.port
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dice := rand.New(rand.NewPCG(12, 13))
+			for i := range long(3000) {
+				g := scattered(dice, 4+i%9, 2+i%9, 1, 2, 3)
+				w := agree(t, g, 1)
+				w.mark = mark(w)
+				if err := many(w, g, dice, 10, 1); err != nil {
+					t.Logf("after %d graphs: %v", i, err)
+					return
+				}
+			}
+			t.Error("no loop was found")
 		})
 	}
 }

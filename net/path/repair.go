@@ -147,14 +147,23 @@ const (
 )
 
 func (x exit) compare(y exit) int {
-	return cmp.Or(cmp.Compare(x.depth, y.depth), cmp.Compare(x.rank, y.rank), cmp.Compare(x.length, y.length), cmp.Compare(x.cross, y.cross))
+	switch {
+	case x.depth != y.depth:
+		return cmp.Compare(x.depth, y.depth)
+	case x.rank != y.rank:
+		return cmp.Compare(x.rank, y.rank)
+	case x.length != y.length:
+		return cmp.Compare(x.length, y.length)
+	}
+	return cmp.Compare(x.cross, y.cross)
 }
 
 func (f *detour) init(t *Topology) {
 	n := t.Len()
 	f.t = t
-	f.up, f.par, f.depth, f.in, f.out, f.rank = make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n), make([]int32, n)
-	f.queue = make([]int32, n)
+	for _, p := range []*[]int32{&f.up, &f.par, &f.depth, &f.in, &f.out, &f.rank, &f.queue} {
+		*p = make([]int32, n)
+	}
 	f.kin, f.best, f.meet = make([][]int32, n), make([]exit, n), make([]meeting, len(t.arcs))
 }
 
@@ -280,7 +289,11 @@ func (f *detour) exits(s *spf) {
 			if m.nca == none || m.nca == int32(v) {
 				continue
 			}
-			x := exit{depth: f.depth[m.nca], length: s.dist[v] + uint64(f.t.arcs[a].cost) + s.dist[f.t.arcs[a].to], cross: a, via: a}
+			if f.depth[m.nca] > f.best[v].depth {
+				continue
+			}
+			x := exit{depth: f.depth[m.nca], cross: a, via: a}
+			x.length = s.dist[v] + uint64(f.t.arcs[a].cost) + s.dist[f.t.arcs[a].to]
 			if m.nca != int32(f.d) {
 				x.rank = jump
 				if m.far != none {

@@ -1,7 +1,6 @@
 package path
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -208,7 +207,7 @@ func TestLoopFreeAlternatesOfTheUsualCases(t *testing.T) {
 				}
 			}
 		}
-		t.Log(fmt.Sprintf("%s: alternates cover %d of %d pairs, detours %d", test.what, covered, pairs, repaired))
+		t.Logf("%s: alternates cover %d of %d pairs, detours %d", test.what, covered, pairs, repaired)
 		if covered != test.covered || pairs != test.ofPairs || repaired != pairs {
 			t.Errorf("%s: %d of %d instead of %d of %d, detours %d", test.what, covered, pairs, test.covered, test.ofPairs, repaired)
 		}

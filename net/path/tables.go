@@ -5,11 +5,11 @@ import "decenter/net/frame"
 // Tables are one satellite's tables as its data path reads them. Decide is the rule that the data path follows.
 type Tables struct {
 	Routes *Routes
-	Repair *Repair                            // nil, or not done: nothing is known of paths and detours, and only F1's port is checked
-	Agreed bool                               // Agreement.Agreed: detours may be taken
-	Before []*Repair                          // F6: what may still be true for a neighbour; a path must be marked there too
-	Blind  bool                               // F6: what may still be true for a neighbour is not remembered: only local frames are on-path
-	Legal  func(colour, destination int) bool // Agreement.Legal of the next hop; nil: all are
+	Repair *Repair                            // done; or nil: then there are no detours, and of F1 only the port is checked
+	Agreed bool                               // F6a: detours may be taken
+	Before []*Repair                          // F6b: what a neighbour may still act upon; a path must be marked there too
+	Blind  bool                               // F6b: not all of that is remembered, so no transit frame is on-path
+	Legal  func(colour, destination int) bool // U1, of the next hop; nil: all are
 }
 
 // Local is the port of a frame that began at this satellite.
@@ -63,7 +63,7 @@ func (t Tables) Decide(in Port, colour, source, destination int, up func(Port) b
 	return Dead, 0
 }
 
-// onPath is F1, and the second half of F6.
+// onPath is F1, and the F6b.
 func (t Tables) onPath(in Port, colour, source, destination int) bool {
 	if in == Local {
 		return true

@@ -13,8 +13,10 @@ type world struct {
 	dead   map[int]bool
 	tables []Tables
 
-	routers bool // every frame is taken for one that is on its path: neither F1 nor F3
-	again   bool // a frame off its path that can go no further is deflected: no F4
+	routers bool                                           // every frame is taken for one that is on its path: neither F1 nor F3
+	flap    func()                                         // before each hop of walk
+	mark    func(at hole, t Tables, colour, s, d int) bool // in place of the marks of F1; nil: those
+	again   bool                                           // a frame off its path that can go no further is deflected: no F4
 }
 
 // hole is where a frame comes in.
@@ -67,6 +69,11 @@ func (w *world) step(at hole, colour, source, destination int) (Verdict, Port) {
 	if w.routers {
 		at.port = Local
 	}
+	if w.mark != nil && at.port != Local {
+		if back, ok := t.Routes.Next(colour, s); ok && back == at.port && w.mark(at, t, colour, s, d) {
+			at.port = Local
+		}
+	}
 	v, out := t.Decide(at.port, colour, s, d, w.up)
 	if v == Stray && w.again {
 		return t.Decide(Local, colour, s, d, w.up)
@@ -80,6 +87,9 @@ func (w *world) walk(colour, source, destination int) (Verdict, []hole, error) {
 	way := []hole{at}
 	been := map[hole]bool{at: true}
 	for {
+		if w.flap != nil {
+			w.flap()
+		}
 		v, out := w.step(at, colour, source, destination)
 		switch v {
 		case Deliver:
