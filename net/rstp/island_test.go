@@ -158,7 +158,7 @@ func TestIslands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			from, n := runs(t, 25)
+			from, n := runs(t, 15)
 			var loops, foreign, bad int
 			var longest time.Duration
 			for i := range n {
@@ -197,7 +197,7 @@ func TestTheStandardItself(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			from, n := runs(t, 25)
+			from, n := runs(t, 15)
 			loops := 0
 			var longest time.Duration
 			for i := range n {
@@ -251,7 +251,7 @@ func TestPartsOfAConstellation(t *testing.T) {
 	ids := map[int]frame.BridgeID{0: whole, 1: half}
 	for _, rightOrder := range []bool{true, false} {
 		loops, longest := 0, time.Duration(0)
-		from, n := runs(t, 20)
+		from, n := runs(t, 15)
 		for i := range n {
 			w := scene{seed: from + uint64(i), late: 200 * time.Millisecond}.build(t)
 			w.run(60 * time.Second)
@@ -287,7 +287,7 @@ func TestPartsOfAConstellation(t *testing.T) {
 		if rightOrder && loops > 0 {
 			t.Errorf("%d loops, the longest %v", loops, longest)
 		}
-		if !rightOrder && loops == 0 && n >= 20 {
+		if !rightOrder && loops == 0 && n >= 15 {
 			t.Error("the wrong order makes no loop: the checker is blind")
 		}
 	}

@@ -52,15 +52,18 @@ type simSwitch struct {
 }
 
 type simSat struct {
-	e      *Engine
-	state  map[PortID]State
-	told   frame.Edge
-	views  map[int]Member // by satellite
-	dead   bool
-	timer  time.Duration // the deadline asked for
-	flush  int
-	maxGap time.Duration
+	e     *Engine
+	state map[PortID]State
+	told  frame.Edge
+	views map[int]Member // by satellite
+	dead  bool
+	part  int           // satellites of one part reach one another
+	timer time.Duration // the deadline asked for
+	flush int
 }
+
+// part names what a part of the constellation is in islands.
+type part int
 
 type lan struct {
 	name string
@@ -292,7 +295,7 @@ func (w *world) flood(from int, e frame.Edge) {
 			continue
 		}
 		w.after(time.Duration(w.rng.Int64N(int64(w.late))), func() {
-			if o.dead || w.sats[from].dead || w.stamps[[2]int{j, from}] > stamp {
+			if o.dead || w.sats[from].dead || o.part != w.sats[from].part || w.stamps[[2]int{j, from}] > stamp {
 				return
 			}
 			w.stamps[[2]int{j, from}] = stamp
@@ -373,7 +376,7 @@ func (w *world) islands(open, ours bool) (group func(any) any, loop string) {
 				if !ours || w.sats[e.node-1000].dead {
 					continue
 				}
-				node = "constellation"
+				node = part(w.sats[e.node-1000].part)
 			}
 			a, b := find(node), find(l)
 			if a == b {
@@ -429,8 +432,10 @@ func (w *world) settled() error {
 		return nil
 	}
 	if len(w.sats) > 0 {
-		if err := see("constellation", "constellation"); err != nil {
-			return err
+		for _, s := range w.sats {
+			if err := see(part(s.part), "constellation"); err != nil && !s.dead {
+				return err
+			}
 		}
 	}
 	for i, s := range w.switches {
@@ -481,4 +486,32 @@ func (w *world) picture() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// divide puts satellites into parts: data goes no further at once, each hears of it a little later. The satellites of a part take
+// the bridge id of that number.
+func (w *world) divide(parts []int, ids map[int]frame.BridgeID) {
+	for i, p := range parts {
+		w.sats[i].part = p
+	}
+	w.check()
+	for i := range w.sats {
+		w.after(time.Duration(w.rng.Int64N(int64(w.late))), func() { w.belong(i, ids[parts[i]]) })
+	}
+}
+
+// belong tells an engine its part's id and members.
+func (w *world) belong(i int, id frame.BridgeID) {
+	s := w.sats[i]
+	s.e.SetBridge(id, w.now)
+	for j, o := range w.sats {
+		if j != i {
+			delete(s.views, j)
+			if o.part == s.part {
+				s.views[j] = Member{Satellite: o.e.cfg.ID, Known: true, Edge: o.told}
+			}
+		}
+	}
+	s.e.Remote(s.members(), w.now)
+	w.act(i)
 }
