@@ -64,6 +64,9 @@ func TestStatementsAreMadeAndSigned(t *testing.T) {
 			t.Errorf("%q makes %+v, want %+v", c.args, got, c.want)
 		}
 	}
+	if _, told, _ := p.types("", "delegate", "--to", satellite.String()); !strings.Contains(told, "root types it on that very satellite") {
+		t.Errorf("delegate --to: %q", told)
+	}
 	var signed statement.Signed
 	if err := json.Unmarshal([]byte(p.gets("", "revoke", "--every", "--json")), &signed); err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func runDelegate(ctx context.Context, env Env, args []string) error {
 	f := newFlags(env, "delegate")
 	f.withSigner()
 	sshKey := f.String("ssh-key", "", "public SSH key `FILE`; else the one in ~/.ssh")
-	to := f.String("to", "", "a satellite's own key instead: `SHA256:…`")
+	to := f.String("to", "", "a satellite's own key instead, for root there: `SHA256:…`")
 	scope := f.String("scope", string(statement.Operate), "read, operate or all")
 	life := f.String("for", "30d", "how `LONG`: 12h, 30d")
 	out := f.String("out", "", "certificate `FILE`; else beside the SSH key")
@@ -72,6 +72,9 @@ func runDelegate(ctx context.Context, env Env, args []string) error {
 	_, signed, err := o.sign(ctx, env, f)
 	if err != nil {
 		return err
+	}
+	if !f.json {
+		fmt.Fprintln(env.Stderr, "It counts where root types it on that very satellite, after the word decenter, and nowhere else:")
 	}
 	return printSigned(env, f.json, signed)
 }
