@@ -41,6 +41,9 @@ func (*fakeLanguage) Parse(line string) (Intent, error) {
 	} else if view == "" || view == "console" || view == "watch" {
 		return Intent{}, &api.Error{Code: api.CodeInvalid, Message: words[0] + " needs a name", Hint: words[0] + " NAME", Column: len(line) + 1}
 	}
+	if words[0] == "audit" {
+		in.Audit.Verify = strings.Contains(line, "verify:yes")
+	}
 	if words[0] == "trust" {
 		in.Object, in.Query.Words = "", words[1:]
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"decenter/engine/api"
@@ -69,7 +70,30 @@ var screens = []struct {
 		m.Update(actedMsg{seq: m.act.seq, err: &api.Error{Code: api.CodeDenied, Message: "this login may only look",
 			Hint: "log in with an SSH key, or have your wallet sign for one: decenter key delegate"}})
 	}},
+	{"jobs-refused", func(m *Model) {
+		press(m, "jobs<enter>")
+		answerPage(m, api.JobsReply{Jobs: testJobs(), Refused: testRefused})
+	}},
+	{"satellites-refused", func(m *Model) {
+		press(m, "satellites<enter>")
+		answerPage(m, api.SatellitesReply{Satellites: testSatellites(), Refused: testRefused})
+	}},
+	{"audit-refused", func(m *Model) {
+		press(m, "audit<enter>")
+		r := testAudit()
+		r.Refused = testRefused
+		answerPage(m, r)
+	}},
+	{"owners", func(m *Model) {
+		press(m, "trust<enter>")
+		r := testTrust()
+		r.Owners = append(r.Owners, longAccount, "1BitcoinEaterAddressDontSendf59kuE")
+		answerPage(m, r)
+	}},
+	{"eject-nosuch", func(m *Model) { press(m, "eject nosuch<enter>") }},
 	{"sign", proposed},
+	{"sign-copied", func(m *Model) { proposed(m); press(m, "<ctrl+y>") }},
+	{"sign-pasted", func(m *Model) { proposed(m); m.Update(tea.PasteMsg{Content: strings.Repeat("H9L5", 22)}) }},
 	{"sign-refused", func(m *Model) {
 		proposed(m)
 		press(m, "H9L5<enter>")
@@ -139,6 +163,8 @@ func testTrust() api.TrustReply {
 		signed(api.Statement{Kind: api.StatementRevoke}),
 	}}
 }
+
+var testRefused = []api.Refusal{{Satellite: "s2", Reason: "the proof was made 41 seconds ago by its clock, more than 30"}}
 
 func testAudit() api.AuditReply {
 	entry := func(seq uint64, action, object string, v api.Verdict, reason string, n int) api.AuditEntry {

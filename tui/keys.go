@@ -176,6 +176,10 @@ func (m *Model) enter() tea.Cmd {
 		return nil
 	}
 	m.leavePages(in.Object)
+	if in.Verb == "eject" && in.Confirm != "" && !m.knows(in.Confirm) {
+		m.failed = &failure{"", &api.Error{Code: api.CodeNotFound, Message: "no satellite " + in.Confirm, Hint: "`satellites` lists them"}}
+		return nil
+	}
 	if in.Confirm != "" {
 		m.confirm = &confirm{line, cmp.Or(m.names[in.Confirm], in.Confirm), in.Verb} // a name is typed sooner than a fingerprint
 		m.failed, m.offers = nil, nil
@@ -183,6 +187,20 @@ func (m *Model) enter() tea.Cmd {
 		return nil
 	}
 	return m.run(line, "")
+}
+
+// knows tells whether a satellite can be ejected: by its name it has to be there, by its fingerprint not. Before the first
+// answer nobody can tell.
+func (m *Model) knows(satellite string) bool {
+	if !m.counts.ready || strings.HasPrefix(satellite, "SHA256:") {
+		return true
+	}
+	for _, name := range m.names {
+		if name == satellite {
+			return true
+		}
+	}
+	return false
 }
 
 // confirmed takes what was typed as the name.
@@ -222,6 +240,9 @@ func (m *Model) openView(in Intent, line string) tea.Cmd {
 	case "trust":
 		return m.open(&trustPage{pageBase: pageBase{lst: list{sel: -1}}, line: line, words: in.Query.Words})
 	case "audit":
+		if in.Audit.Verify {
+			return m.open(&chainsPage{line: line, ask: in.Audit})
+		}
 		return m.open(&auditPage{pageBase: pageBase{lst: list{sel: -1}}, line: line, ask: in.Audit})
 	case "help":
 		return m.open(&textPage{words: line, fetch: true})

@@ -38,8 +38,10 @@ type pageBase struct {
 	asking bool
 	ready  bool // something was answered
 	err    *api.Error
-	beats  int
-	lst    list
+	// refused are satellites that answered the page's question, but not this account.
+	refused []api.Refusal
+	beats   int
+	lst     list
 }
 
 func (b *pageBase) base() *pageBase       { return b }

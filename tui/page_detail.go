@@ -23,8 +23,16 @@ func (p *detailPage) add(name, value string) {
 func (p *detailPage) command() string { return p.words }
 
 func (p *detailPage) draw(m *Model, w, h int) []string {
+	out := m.factLines(p.values, w)
+	p.h, p.all = h, len(out)
+	p.lst.top = max(0, min(p.lst.top, len(out)-h))
+	return out[p.lst.top:min(len(out), p.lst.top+h)]
+}
+
+// factLines writes names and values, each value whole.
+func (m *Model) factLines(values [][2]string, w int) []string {
 	var out []string
-	for _, v := range p.values {
+	for _, v := range values {
 		text := clean(v[1])
 		for i := 0; i == 0 || text != ""; i++ {
 			name := v[0]
@@ -36,9 +44,7 @@ func (p *detailPage) draw(m *Model, w, h int) []string {
 			text = text[len(first):]
 		}
 	}
-	p.h, p.all = h, len(out)
-	p.lst.top = max(0, min(p.lst.top, len(out)-h))
-	return out[p.lst.top:min(len(out), p.lst.top+h)]
+	return out
 }
 
 // cutHard gives as many whole characters of s, from its beginning, as w columns hold, and at least one.

@@ -27,7 +27,7 @@ func (p *jobsPage) load(m *Model) tea.Cmd {
 
 func (p *jobsPage) answer(m *Model, v any) {
 	r := v.(api.JobsReply)
-	m.silent = r.Silent
+	m.silent, p.refused = r.Silent, r.Refused
 	var was string
 	if p.lst.sel >= 0 && p.lst.sel < len(p.jobs) {
 		was = p.jobs[p.lst.sel].ID
@@ -74,17 +74,18 @@ var jobColumns = []column{
 }
 
 func (p *jobsPage) draw(m *Model, w, h int) []string {
-	switch {
-	case !p.ready:
+	if !p.ready {
 		return p.waiting(m)
-	case len(p.jobs) == 0:
-		return []string{m.theme.dim.Render("no jobs")}
+	}
+	out := m.refusedLines(p.refused, w, h)
+	if h -= len(out); len(p.jobs) == 0 {
+		return append(out, m.theme.dim.Render("no jobs"))
 	}
 	var why []string
 	if i := p.lst.sel; i >= 0 && i < len(p.jobs) && p.jobs[i].Error != "" && h > 2*reasonLines {
 		why = append([]string{""}, wrap(p.jobs[i].Error, w, reasonLines)...)
 	}
-	return append(p.lst.draw(m.theme, jobColumns, len(p.jobs), w, h-len(why), func(i int) []field {
+	out = append(out, p.lst.draw(m.theme, jobColumns, len(p.jobs), w, h-len(why), func(i int) []field {
 		j := &p.jobs[i]
 		state, style := m.theme.jobState(j.State)
 		step := j.Step
@@ -96,7 +97,8 @@ func (p *jobsPage) draw(m *Model, w, h int) []string {
 			{j.ID, t.plain}, {j.Verb + " " + j.Object, t.plain}, {state, style}, {progress(j, 5), t.plain},
 			{j.Satellite, t.plain}, {step, t.dim}, {age(m.opt.Now(), j.Started), t.dim},
 		}
-	}), why...)
+	})...)
+	return append(out, why...)
 }
 
 // progress draws how far a job is.
@@ -223,7 +225,7 @@ func (p *watchPage) load(m *Model) tea.Cmd {
 
 func (p *watchPage) answer(m *Model, v any) {
 	r := v.(api.JobsReply)
-	m.silent = r.Silent
+	m.silent, p.refused = r.Silent, r.Refused
 	if len(r.Jobs) == 0 {
 		p.ready, p.err = false, api.Errorf(api.CodeNotFound, "no job %q", p.id)
 		return

@@ -31,7 +31,8 @@ func (p *satellitesPage) answer(_ *Model, v any) {
 	if p.lst.sel >= 0 && p.lst.sel < len(p.all) {
 		was = p.all[p.lst.sel].ID
 	}
-	p.all, p.lst.sel = v.(api.SatellitesReply).Satellites, -1
+	r := v.(api.SatellitesReply)
+	p.all, p.refused, p.lst.sel = r.Satellites, r.Refused, -1
 	for i := range p.all {
 		if was != "" && p.all[i].ID == was {
 			p.lst.sel = i
@@ -71,12 +72,14 @@ func (p *satellitesPage) draw(m *Model, w, h int) []string {
 	if !p.ready {
 		return p.waiting(m)
 	}
+	out := m.refusedLines(p.refused, w, h)
+	h -= len(out)
 	var below []string
 	if i := slices.IndexFunc(p.all, func(n api.Satellite) bool { return n.State == api.SatelliteStranger }); i >= 0 && h > 8 {
 		below = append([]string{""}, wrap(p.all[i].Name+" on "+p.all[i].Address+" is a stranger: nobody admitted it, and nothing is forwarded for it. "+
 			"If it is yours, see there what decenter engine --fingerprint tells, and then: admit SHA256:…", w, 4)...)
 	}
-	return append(p.lst.draw(m.theme, satelliteColumns, len(p.all), w, h-len(below), func(i int) []field {
+	out = append(out, p.lst.draw(m.theme, satelliteColumns, len(p.all), w, h-len(below), func(i int) []field {
 		n, t := &p.all[i], m.theme
 		state, style := t.state(string(n.State))
 		f := []field{{n.Name, t.plain}, {state, style}}
@@ -93,5 +96,6 @@ func (p *satellitesPage) draw(m *Model, w, h int) []string {
 			field{size(used) + " of " + size(n.Memory), t.plain},
 			field{n.Address, t.plain}, field{accelName(n.Accel), t.dim},
 			field{span(time.Duration(n.Uptime) * time.Second), t.dim}, field{n.Version, t.dim})
-	}), below...)
+	})...)
+	return append(out, below...)
 }

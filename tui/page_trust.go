@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -91,16 +92,17 @@ func (p *trustPage) draw(m *Model, w, h int) []string {
 		return p.waiting(m)
 	}
 	t := m.theme
-	owners := "none but root on a satellite"
-	if len(p.reply.Owners) > 0 {
-		owners = clean(some(p.reply.Owners))
-	}
-	out := []string{cut(t.dim.Render("constellation ")+clean(p.reply.Constellation)+t.dim.Render(" · owners ")+owners, w)}
+	out := p.head(m, w, h)
 	if len(p.reply.Statements) == 0 {
 		return append(out, t.dim.Render("no statements"))
 	}
+	cols, key, account := trustColumns, 18, 14
+	if w < 80 {
+		cols, key, account = slices.Clone(cols), 16, 12
+		cols[2].min = account
+	}
 	const minute = "2006-01-02 15:04"
-	return append(out, p.lst.draw(t, trustColumns, len(p.reply.Statements), w, h-1, func(i int) []field {
+	return append(out, p.lst.draw(t, cols, len(p.reply.Statements), w, h-len(out), func(i int) []field {
 		s := &p.reply.Statements[i]
 		until := ""
 		if s.Until != nil {
@@ -108,7 +110,7 @@ func (p *trustPage) draw(m *Model, w, h int) []string {
 		}
 		style, short := t.plain, *s
 		if w < 120 { // the ends of a key and of an address tell more than either half
-			short.Key, short.Grantee, short.Account = middle(clean(s.Key), 18), middle(clean(s.Grantee), 14), middle(clean(s.Account), 14)
+			short.Key, short.Grantee, short.Account = middle(clean(s.Key), key), middle(clean(s.Grantee), account), middle(clean(s.Account), account)
 		}
 		if s.Kind == api.StatementEject || s.Kind == api.StatementRevoke {
 			style = t.busy
@@ -118,6 +120,27 @@ func (p *trustPage) draw(m *Model, w, h int) []string {
 		}
 		return []field{{string(s.Kind), style}, {short.About(), t.plain}, {short.Account, t.dim}, {s.Time.UTC().Format(minute), t.dim}, {until, t.dim}}
 	})...)
+}
+
+// head names the constellation and all its owners: on one line, or where that is too long, each on its own, in at most
+// half of h lines.
+func (p *trustPage) head(m *Model, w, h int) []string {
+	t := m.theme
+	name, owners := t.dim.Render("constellation ")+clean(p.reply.Constellation), "none but root on a satellite"
+	if len(p.reply.Owners) > 0 {
+		owners = clean(strings.Join(p.reply.Owners, ", "))
+	}
+	if line := name + t.dim.Render(" · owners ") + owners; width(line) <= w || h < 6 {
+		return []string{cut(line, w)}
+	}
+	out := []string{cut(name, w)}
+	for i, o := range p.reply.Owners {
+		if len(out) == h/2-1 && i < len(p.reply.Owners)-1 {
+			return append(out, cut(t.dim.Render("owners      ")+fmt.Sprintf("and %d more", len(p.reply.Owners)-i), w))
+		}
+		out = append(out, m.factLines([][2]string{{map[bool]string{true: "owners"}[i == 0], o}}, w)...)
+	}
+	return out
 }
 
 // trustHints offers the verbs that fit what is selected among satellites and statements.

@@ -224,9 +224,7 @@ func (m *Model) drawResults(w, h int) []string {
 	if s.err != nil {
 		return append(out, m.theme.bad.Render(cut(clean(s.err.Error()), w)))
 	}
-	for _, r := range m.refused[:min(len(m.refused), maxRefusals)] {
-		out = append(out, m.theme.busy.Render(cut("! "+clean(r.Satellite+" refuses: "+r.Reason), w)))
-	}
+	out = append(out, m.refusedLines(m.refused, w, h)...)
 	if len(s.items) == 0 {
 		return out
 	}
@@ -246,6 +244,23 @@ func (m *Model) drawResults(w, h int) []string {
 		rows = beside(rows, side, listW+1, m.theme.dim.Render("│ "))
 	}
 	return append(out, rows...)
+}
+
+// refusedLines tells who refuses, and why, in at most half of h lines.
+func (m *Model) refusedLines(list []api.Refusal, w, h int) []string {
+	var out []string
+	for _, r := range list[:min(len(list), maxRefusals, h/2)] {
+		out = append(out, m.theme.busy.Render(cut("! "+clean(r.Satellite+" refuses: "+r.Reason), w)))
+	}
+	return out
+}
+
+// refusals are those of the answer that is shown.
+func (m *Model) refusals() []api.Refusal {
+	if p := m.page(); p != nil && !m.results() {
+		return p.base().refused
+	}
+	return m.refused
 }
 
 func (m *Model) foundLine() (string, style) {

@@ -96,8 +96,25 @@ func (m *Model) declared(msg actedMsg) tea.Cmd {
 
 // copyLine gives the whole line to the person's clipboard by OSC 52: what is selected on a screen has line ends in it.
 func (m *Model) copyLine() tea.Cmd {
-	m.note = fmt.Sprintf("copied the line of %d characters; a terminal without OSC 52 did not take it", len(m.sign.proposal.Line))
+	n := len(m.sign.proposal.Line)
+	switch {
+	case m.w >= 80:
+		m.note = fmt.Sprintf("copied the line of %d characters; a terminal without OSC 52 did not take it", n)
+	case m.w >= 50:
+		m.note = fmt.Sprintf("copied %d characters, if your terminal has OSC 52", n)
+	default:
+		m.note = fmt.Sprintf("asked to copy %d", n)
+	}
 	return tea.SetClipboard(m.sign.proposal.Line)
+}
+
+// pasted tells how much of a signature is in the box, which shows but a part of it.
+func pasted(typed string, w int) string {
+	n := len(joined(typed))
+	if w < 50 {
+		return count(n, "character", "characters") + " here"
+	}
+	return count(n, "character", "characters") + " of the signature are here; Enter hands it in"
 }
 
 // signLines shows the line from the first column on, with nothing added to it; or not at all where it does not fit.
@@ -121,6 +138,8 @@ func (m *Model) signLines(w, h int) []string {
 		}
 	case m.note != "":
 		tail = []string{cut(clean(m.note), w)}
+	case len(m.box.runes) > 0:
+		tail = []string{cut(pasted(m.box.value(), w), w)}
 	}
 	ask := "Sign this line as "
 	end := " and paste the signature:"

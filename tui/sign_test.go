@@ -156,3 +156,26 @@ func TestTrustAndAuditAreFilteredByTheirLine(t *testing.T) {
 		t.Errorf("selected %+v", e)
 	}
 }
+
+// However small the screen, every head can be read in full, by scrolling.
+func TestHeadsOfLogsAreNeverCut(t *testing.T) {
+	head := strings.Repeat("0123456789abcdef", 4)
+	for _, size := range [][2]int{{20, 5}, {60, 16}, {80, 24}, {200, 50}} {
+		m := ready(t, size[0], size[1])
+		press(m, "audit verify:yes<enter>")
+		r := api.AuditReply{}
+		for _, name := range []string{"s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"} {
+			r.Chains = append(r.Chains, api.AuditChain{Satellite: name, Entries: 1, First: 1, Head: head})
+		}
+		answerPage(m, r)
+		part := pieces(head, size[0]-2)
+		screen(m) // tells the page how many lines there are
+		for range m.page().(*chainsPage).all {
+			press(m, "<down>")
+		}
+		last := strings.Join(strings.Fields(screen(m)), " ")
+		if !strings.Contains(last, strings.Join(part[max(0, len(part)-2):], " ")) {
+			t.Errorf("at %v the last head is not whole at the end:\n%s", size, screen(m))
+		}
+	}
+}

@@ -51,8 +51,8 @@ func (m *Model) statusLine(w int) string {
 	switch {
 	case m.offline != "":
 		right = t.bad.Render("! " + clean(m.offline))
-	case len(m.silent)+len(m.down)+len(m.refused) > 0:
-		right = t.busy.Render("! " + clean(amiss(m.silent, m.down, m.refused)))
+	case len(m.silent)+len(m.down)+len(m.refusals()) > 0:
+		right = t.busy.Render("! " + clean(amiss(m.silent, m.down, m.refusals())))
 	case w >= narrow && !m.atHome() && m.counts.ready:
 		right = m.countsLine(w - 30)
 		if m.note != "" {

@@ -240,6 +240,8 @@ func (m *Model) wayOut(h int) string {
 		lines = len(p.lines)
 	case *treePage:
 		lines = p.lines
+	case *chainsPage:
+		lines = p.all
 	}
 	if lines >= h {
 		out = "↑↓ scroll " + count(lines, "line", "lines") + " · " + out
