@@ -220,14 +220,14 @@ func TestTheStandardItself(t *testing.T) {
 func TestBrokenRulesAreNoticed(t *testing.T) {
 	for name, s := range map[string]scene{
 		"no consent asked for":                {broken: ruleConsent | ruleUnited, outside: true, late: 900 * time.Millisecond},
-		"designated ports do not wait for it": {broken: ruleUnited, outside: true, late: 300 * time.Millisecond},
-		"ghosts are believed":                 {broken: ruleGhost, outside: true, late: 100 * time.Millisecond},
+		"designated ports do not wait for it": {seed: 360, broken: ruleUnited, outside: true, late: 300 * time.Millisecond},
+		"ghosts are believed":                 {seed: 212, broken: ruleGhost, outside: true, late: 100 * time.Millisecond},
 		"our own bridge is not recognised":    {broken: ruleSelf, hubs: true, late: 100 * time.Millisecond},
 		"designated ports do not shake hands": {broken: ruleHandshake, late: 100 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for s.seed = 1; s.seed <= 400; s.seed++ {
+			for ; s.seed <= 600; s.seed++ { // the seeds given are near one that shows it
 				w, err := s.play(t)
 				if w.loops > 0 {
 					t.Logf("seed %d: %d loops, the longest %v", s.seed, w.loops, w.longest)
