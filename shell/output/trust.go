@@ -214,6 +214,7 @@ func (p Printer) Hello(h api.Hello) error {
 		row("", "root, on this satellite alone: the others")
 		row("", "ask for an account's signature")
 	}
+	row("role", roleText(h.Role))
 	row("scope", scopeText(h.Scope))
 	if !h.Scope.Full() {
 		for _, hint := range scopeHint(h.Scope) {
@@ -226,9 +227,30 @@ func (p Printer) Hello(h api.Hello) error {
 		row("until", utc(*h.Until)+" UTC")
 	}
 	row("satellite", h.Satellite+", "+h.ID)
+	if h.Ejected {
+		row("", "which was put out of the constellation:")
+		row("", "the others hear it no more")
+	}
 	row("live", fmt.Sprintf("%d of %d satellites", h.Live, h.Known))
 	_, err := io.WriteString(p.W, b.String())
 	return err
+}
+
+// roleText says what a role with all is; nothing where the satellite did not tell.
+func roleText(r api.Role) string {
+	switch r {
+	case api.RoleOwner:
+		return "owner: everything"
+	case api.RoleOperator:
+		return "operator: all VMs, but for deleting them"
+	case api.RoleReader:
+		return "reader: looks at everything"
+	case api.RoleTenant:
+		return "tenant: VMs of its own"
+	case api.RoleNone:
+		return "none: what was granted of single VMs"
+	}
+	return ""
 }
 
 // scopeText says what a scope lets one do.

@@ -132,3 +132,11 @@ func TestRefusalsAndStrangers(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestWhoamiTellsTheRoleAndAnEjection(t *testing.T) {
+	var b strings.Builder
+	h := api.Hello{Satellite: "s3", ID: "SHA256:x", Account: "bc1q", Via: "ssh", Role: api.RoleTenant, Ejected: true}
+	if err := (Printer{W: &b}).Hello(h); err != nil || !strings.Contains(b.String(), "role       tenant: VMs of its own") || !strings.Contains(b.String(), "put out") {
+		t.Errorf("%v: %s", err, b.String())
+	}
+}
