@@ -123,7 +123,7 @@
 // A satellite in the middle of all has more marks, N² pairs at most; that is the one size that is not linear.
 //
 // Routes take about 1 ms for 1,000 satellites of degree 5 and four colours on one core at hand, the topology with its
-// digest 8 ms, Repair 1.4 s in all, 1.4 ms a destination (300: 0.3, 1.8 and 115 ms; 100: 0.1, 0.6 and 12 ms).
+// digest 7 ms, Repair 1.4 s in all, 1.4 ms a destination (300: 0.3, 1.6 and 100 ms; 100: 0.1, 0.6 and 11 ms).
 //
 // # Limits
 //

@@ -14,6 +14,7 @@ type mixture struct {
 	views  []graph           // what a satellite may hold; the first is the whole
 	told   [][]int           // by satellite: the views it has adopted, in order
 	tables map[[2]int]Tables // by satellite and view
+	busy   []bool            // by satellite: it has not worked through the Repair of its last view yet
 	heard  [][]int           // heard[i][k]: the place in told[k] of what i has last heard
 }
 
@@ -38,6 +39,7 @@ func shuffle(t testing.TB, g graph, dice *rand.Rand, colours int) *mixture {
 		for range dice.IntN(3) * dice.IntN(3) / 2 {
 			m.told[i] = append(m.told[i], dice.IntN(len(m.views)))
 		}
+		m.busy = append(m.busy, len(m.told[i]) > 1 && dice.IntN(4) == 0)
 		m.heard = append(m.heard, nil)
 	}
 	for i := range g.n {
@@ -66,10 +68,12 @@ func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand)
 		a.Up(name(k))
 		a.Heard(name(k), version(k, 0), true, 1)
 	}
-	for _, view := range m.told[i][1:] {
+	for at, view := range m.told[i][1:] {
 		now = m.of(t, i, view, colours)
 		a.Adopt(now.Routes)
-		a.Ready(now.Repair)
+		if !m.busy[i] || at+2 < len(m.told[i]) {
+			a.Ready(now.Repair)
+		}
 	}
 	for k := range g.near(i) {
 		if before[k] {
@@ -77,7 +81,7 @@ func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand)
 			if dice.IntN(4) == 0 {
 				known = dice.IntN(known + 1)
 			}
-			a.Heard(name(k), version(k, m.told[k][m.heard[i][k]]), true, uint64(known+1))
+			a.Heard(name(k), version(k, m.told[k][m.heard[i][k]]), !m.busy[k] || m.heard[i][k]+1 < len(m.told[k]), uint64(known+1))
 			continue
 		}
 		a.Up(name(k)) // neighbours since a moment, who tell one another what they hold now
@@ -86,7 +90,7 @@ func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand)
 			if m.heard[k][i] > 0 {
 				echo = a.Serial()
 			}
-			a.Heard(name(k), version(k, m.told[k][len(m.told[k])-1]), true, echo)
+			a.Heard(name(k), version(k, m.told[k][len(m.told[k])-1]), !m.busy[k], echo)
 		}
 	}
 	m.tables[[2]int{i, -1}] = a.Tables()

@@ -155,13 +155,13 @@ func TestTopology(t *testing.T) {
 		frame.Link{Neighbour: name(0), Port: 7, NeighbourPort: 8, Cost: 1},
 		frame.Link{Neighbour: name(0), Port: 8, NeighbourPort: 7, Cost: 1},
 		frame.Link{Neighbour: name(2), Port: 9, NeighbourPort: 9, Cost: 1})
-	told = append(told, Told{ID: name(9)})
+	told = append(told, Told{ID: name(9)}, Told{ID: name(1), Links: told[1].Links[:1]})
 	slices.Reverse(told)
 	more, _ := NewTopology(name(0), told)
 	if same.Version() != more.Version() || more.Len() != 3 {
 		t.Fatal("a cable to oneself, a cable one end tells of, or an island count")
 	}
-	told[1].Links[0].Cost += 5
+	told[2].Links[0].Cost += 5
 	dearer, _ := NewTopology(name(0), told)
 	if dearer.Version() == more.Version() {
 		t.Fatal("a cost counts not")

@@ -1,11 +1,11 @@
 package path
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sort"
 
 	"decenter/net/frame"
 )
@@ -43,119 +43,151 @@ type arc struct {
 	port uint32 // at the end where the arc begins
 }
 
-// end is one end of a cable: it belongs to one cable at most.
+// claim is a cable as one end tells it; the ends are indices of those who tell anything.
+type claim struct {
+	a, b                int32
+	portA, portB, price uint32
+}
+
+func (c claim) back() claim { return claim{c.b, c.a, c.portB, c.portA, 0} }
+
+// compare orders by (a, b, a's port, b's port). As ids are counted in ascending order, so are arcs.
+func (c claim) compare(o claim) int {
+	if c.a != o.a {
+		return cmp.Compare(c.a, o.a)
+	}
+	if c.b != o.b {
+		return cmp.Compare(c.b, o.b)
+	}
+	if c.portA != o.portA {
+		return cmp.Compare(c.portA, o.portA)
+	}
+	return cmp.Compare(c.portB, o.portB)
+}
+
+// end is one end of a cable, and what it says to be at the other, admitted or not.
 type end struct {
-	id   frame.MAC
-	port uint32
+	at      int32
+	port    uint32
+	far     uint64
+	farPort uint32
+}
+
+func (e end) compare(o end) int {
+	switch {
+	case e.at != o.at:
+		return cmp.Compare(e.at, o.at)
+	case e.port != o.port:
+		return cmp.Compare(e.port, o.port)
+	case e.far != o.far:
+		return cmp.Compare(e.far, o.far)
+	}
+	return cmp.Compare(e.farPort, o.farPort)
 }
 
 // NewTopology builds the graph that can be reached from self. A cable counts if both ends tell it, with the larger of
 // the two costs, which is at least 1. A cable to itself counts not, nor does a port that tells of two cables: one could not
-// tell by the port where a frame came from.
+// tell by the port where a frame came from. The same satellite, and the same cable, may be told more than once.
 func NewTopology(self frame.MAC, told []Told) (*Topology, error) {
-	cables := pairs(told)
-	near := map[frame.MAC][]frame.MAC{}
-	for _, c := range cables {
-		near[c.a.id] = append(near[c.a.id], c.b.id)
+	ids := []frame.MAC{self}
+	for _, n := range told {
+		ids = append(ids, n.ID)
 	}
-	reached := map[frame.MAC]bool{self: true}
-	t := &Topology{ids: []frame.MAC{self}}
-	for i := 0; i < len(t.ids); i++ {
-		for _, n := range near[t.ids[i]] {
-			if !reached[n] {
-				reached[n] = true
-				t.ids = append(t.ids, n)
-			}
+	slices.SortFunc(ids, frame.MAC.Compare)
+	ids = slices.Compact(ids)
+	cables := pairs(ids, told)
+	at, _ := slices.BinarySearchFunc(ids, self, frame.MAC.Compare)
+	index := reached(int32(at), len(ids), cables)
+	t := &Topology{}
+	for i, id := range ids {
+		if index[i] != none {
+			index[i] = int32(len(t.ids))
+			t.ids = append(t.ids, id)
 		}
 	}
 	if len(t.ids) > MaxSatellites {
 		return nil, fmt.Errorf("%d satellites; at most %d can be counted", len(t.ids), MaxSatellites)
 	}
-	slices.SortFunc(t.ids, frame.MAC.Compare)
-	return t, t.fill(cables)
+	cables = slices.DeleteFunc(cables, func(c claim) bool { return index[c.a] == none })
+	return t, t.fill(cables, index)
 }
 
-// fill writes the arcs of the cables whose ends are reached, and the version.
-func (t *Topology) fill(cables []cable) error {
-	place := map[end]int32{}
-	t.first = make([]int32, 1, len(t.ids)+1)
-	digest := sha256.New()
-	for _, id := range t.ids {
-		digest.Write(id[:])
+// pairs gives the cables that both ends tell, each from both its ends, in the order of arcs.
+func pairs(ids []frame.MAC, told []Told) []claim {
+	index := make(map[frame.MAC]int32, len(ids))
+	for i, id := range ids {
+		index[id] = int32(i)
 	}
-	var b []byte
-	for i := 0; i < len(cables); {
-		id := cables[i].a.id
-		at, in := t.Index(id)
-		for in && len(t.first) <= at {
-			t.first = append(t.first, int32(len(t.arcs)))
-		}
-		for ; i < len(cables) && cables[i].a.id == id; i++ {
-			if c := cables[i]; in {
-				place[c.a] = int32(len(t.arcs))
-				to, _ := t.Index(c.b.id)
-				t.arcs = append(t.arcs, arc{to: int32(to), cost: c.cost, port: c.a.port})
-				b = append(append(b[:0], c.a.id[:]...), c.b.id[:]...)
-				b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, c.a.port), c.b.port)
-				digest.Write(binary.BigEndian.AppendUint32(b, c.cost))
-			}
-		}
-	}
-	for len(t.first) <= len(t.ids) {
-		t.first = append(t.first, int32(len(t.arcs)))
-	}
-	for _, c := range cables {
-		if at, in := place[c.a]; in {
-			t.arcs[at].back = place[c.b]
-		}
-	}
-	for i, id := range t.ids {
-		if n := t.first[i+1] - t.first[i]; n > MaxPorts {
-			return fmt.Errorf("satellite %v has %d cables; at most %d can be told apart", id, n, MaxPorts)
-		}
-	}
-	t.version = Version(binary.BigEndian.Uint64(digest.Sum(nil)))
-	return nil
-}
-
-// cable is a cable seen from end a; each is there twice.
-type cable struct {
-	a, b end
-	cost uint32
-}
-
-// pairs gives the cables that both ends tell, each from both its ends, ordered by (a's id, b's id, a's port).
-func pairs(told []Told) []cable {
-	type claim struct{ a, b end }
-	claims := map[claim]uint32{}
-	crowd := map[end]int{}
+	var claims []claim
+	var ends []end
 	for _, n := range told {
 		for _, l := range n.Links {
-			k := claim{end{n.ID, l.Port}, end{l.Neighbour, l.NeighbourPort}}
-			if _, twice := claims[k]; !twice {
-				crowd[k.a]++
+			ends = append(ends, end{index[n.ID], l.Port, word(l.Neighbour), l.NeighbourPort})
+			if b, in := index[l.Neighbour]; in && n.ID != l.Neighbour {
+				claims = append(claims, claim{index[n.ID], b, l.Port, l.NeighbourPort, max(l.Cost, 1)})
 			}
-			claims[k] = max(claims[k], l.Cost, 1)
 		}
 	}
-	var out []cable
-	for k, cost := range claims {
-		back, both := claims[claim{k.b, k.a}]
-		if both && k.a.id != k.b.id && crowd[k.a] == 1 && crowd[k.b] == 1 {
-			out = append(out, cable{k.a, k.b, max(cost, back)})
+	slices.SortFunc(ends, end.compare)
+	ends = slices.Compact(ends)
+	alone := func(i int32, port uint32) bool {
+		at, _ := slices.BinarySearchFunc(ends, end{at: i, port: port}, end.compare)
+		return at+1 == len(ends) || ends[at+1].at != i || ends[at+1].port != port
+	}
+	slices.SortFunc(claims, func(x, y claim) int { return cmp.Or(x.compare(y), cmp.Compare(y.price, x.price)) })
+	claims = slices.CompactFunc(claims, func(x, y claim) bool { return x.compare(y) == 0 })
+	var out []claim
+	for _, c := range claims {
+		if at, both := slices.BinarySearchFunc(claims, c.back(), claim.compare); both && alone(c.a, c.portA) && alone(c.b, c.portB) {
+			c.price = max(c.price, claims[at].price)
+			out = append(out, c)
 		}
 	}
-	sort.Slice(out, func(i, j int) bool {
-		x, y := out[i], out[j]
-		if c := x.a.id.Compare(y.a.id); c != 0 {
-			return c < 0
-		}
-		if c := x.b.id.Compare(y.b.id); c != 0 {
-			return c < 0
-		}
-		return x.a.port < y.a.port
-	})
 	return out
+}
+
+// reached gives none for each satellite that cannot be reached.
+func reached(self int32, n int, cables []claim) []int32 {
+	index := slices.Repeat([]int32{none}, n)
+	index[self] = 0
+	for line := []int32{self}; len(line) > 0; line = line[1:] {
+		at, _ := slices.BinarySearchFunc(cables, claim{a: line[0]}, claim.compare)
+		for ; at < len(cables) && cables[at].a == line[0]; at++ {
+			if b := cables[at].b; index[b] == none {
+				index[b] = 0
+				line = append(line, b)
+			}
+		}
+	}
+	return index
+}
+
+// fill writes the arcs of the cables and the version.
+func (t *Topology) fill(cables []claim, index []int32) error {
+	var b []byte
+	for _, id := range t.ids {
+		b = append(b, id[:]...)
+	}
+	t.first = make([]int32, len(t.ids)+1)
+	t.arcs = make([]arc, len(cables))
+	for i, c := range cables {
+		back, _ := slices.BinarySearchFunc(cables, c.back(), claim.compare)
+		from, to := index[c.a], index[c.b]
+		t.arcs[i] = arc{to: to, back: int32(back), cost: c.price, port: c.portA}
+		t.first[from+1]++
+		b = append(append(b, t.ids[from][:]...), t.ids[to][:]...)
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, c.portA), c.portB)
+		b = binary.BigEndian.AppendUint32(b, c.price)
+	}
+	for i, id := range t.ids {
+		if t.first[i+1] > MaxPorts {
+			return fmt.Errorf("satellite %v has %d cables; at most %d can be told apart", id, t.first[i+1], MaxPorts)
+		}
+		t.first[i+1] += t.first[i]
+	}
+	digest := sha256.Sum256(b)
+	t.version = Version(binary.BigEndian.Uint64(digest[:]))
+	return nil
 }
 
 // Version gives the digest.

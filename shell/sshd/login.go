@@ -21,7 +21,7 @@ type login struct {
 	log        *slog.Logger
 	client     ssh.ServerPreAuthConn // to tell it something; set when keys are exchanged
 	challenges int                   // shown so far
-	told       string                // the last banner; OpenSSH tries three times, and once is enough to read
+	told       map[string]bool       // the banners so far; OpenSSH tries three times, and once is enough to read
 	granted    *ssh.Permissions      // what the last way that succeeded recorded
 	guest      *guest                // once logged in; set before any session begins
 }
@@ -71,8 +71,9 @@ func noAccountText(err error) string {
 // greet gives the banner at the first attempt, whichever it is: OpenSSH would say no more than "Permission denied".
 func (l *login) greet(meta ssh.ConnMetadata) string {
 	if _, err := l.account(meta); err != nil {
-		l.told = noAccountText(err)
-		return l.told
+		text := noAccountText(err)
+		l.first(text)
+		return text
 	}
 	return ""
 }
@@ -282,22 +283,33 @@ func (l *login) refuse(account keys.Address, key, text string, err error) error 
 	return l.advise(text+"\n", err)
 }
 
-// advise makes an authentication error that the client's user gets to read, unless it was just told the same.
+// advise makes an authentication error that the client's user gets to read, unless it was told the same before.
 func (l *login) advise(text string, err error) error {
-	if text == l.told {
+	if !l.first(text) {
 		return err
 	}
-	l.told = text
 	return &ssh.BannerError{Err: err, Message: text}
 }
 
-// tell shows a text to the client's user at once, unless it was just told the same.
+// tell shows a text to the client's user at once, unless it was told the same before.
 func (l *login) tell(text string) error {
-	if text == l.told || l.client == nil {
+	if l.client == nil || !l.first(text) {
 		return nil
 	}
-	l.told = text
 	return l.client.SendAuthBanner(text)
+}
+
+// first notes a text, and tells whether it is new on this connection. There are no more than attempts (maxAuthTries, and
+// those that are no failures, as maxChallenges).
+func (l *login) first(text string) bool {
+	if l.told[text] {
+		return false
+	}
+	if l.told == nil {
+		l.told = map[string]bool{}
+	}
+	l.told[text] = true
+	return true
 }
 
 // prompt is what the person reads. It begins with a line end, since OpenSSH puts "(user@host) " before it, so
