@@ -19,6 +19,9 @@ type Config struct {
 	Hello time.Duration
 	// EdgeDelay is how long a port must hear no BPDU before it counts as a host's; 0: 3 s, the standard's Migrate Time.
 	EdgeDelay time.Duration
+	// Lease is how long the data path keeps edge ports open for an engine that does not renew that; 0: 3 s. An engine that slept for longer
+	// shuts its ports and begins anew, because the other satellites did not wait for it.
+	Lease time.Duration
 }
 
 // Port is what the kernel and the operator say about an edge port.
@@ -65,6 +68,9 @@ func (c *Config) fill() {
 		c.Hello = 2 * time.Second
 	}
 	c.Hello = min(max(c.Hello, time.Second), 2*time.Second)
+	if c.Lease <= 0 {
+		c.Lease = 3 * time.Second
+	}
 	if c.EdgeDelay <= 0 {
 		c.EdgeDelay = migrateTime
 	}

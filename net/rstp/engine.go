@@ -109,11 +109,34 @@ func (e *Engine) Counters() Counters { return e.counters }
 // pass moves the time on. Time in which the engine was not run, though something was due, is not counted: what it would
 // have heard meanwhile it does not know.
 func (e *Engine) pass(now time.Duration) {
-	if due := e.deadline(); due != 0 && now-e.slept > due+stall {
-		e.slept = now - due
-		e.counters.Slept++
+	due := e.deadline()
+	late := now - e.slept - due
+	if due == 0 || late <= stall {
+		e.now = max(e.now, now-e.slept)
+		return
 	}
-	e.now = max(e.now, now-e.slept)
+	gap := now - e.slept - e.now
+	e.slept = now - due
+	e.now = max(e.now, due)
+	e.counters.Slept++
+	if gap > e.cfg.Lease { // the others may have gone on without us, and what hosts' ports are may have changed
+		e.anew(func(p *port) bool { return !p.operEdge || !p.cfg.Host })
+	}
+}
+
+// anew shuts those ports and begins again there.
+func (e *Engine) anew(which func(*port) bool) {
+	for _, p := range e.each() {
+		p.reselect, p.selected = true, false
+		if p.cfg.Up && which(p) {
+			p.cfg.Up = false
+			e.info(p)
+			e.elect()
+			e.roles(p)
+			p.cfg.Up = true
+		}
+	}
+	e.settle()
 }
 
 // SetPort tells that a port is there, or what became of it.
@@ -171,13 +194,9 @@ func (e *Engine) SetBridge(id frame.BridgeID, now time.Duration) {
 	e.cfg.Bridge, e.edge.Bridge = id, id
 	for _, p := range e.each() {
 		p.reselect, p.selected = true, false
-		if old.Address() != id.Address() && !p.operEdge && p.cfg.Up {
-			p.cfg.Up = false
-			e.info(p)
-			e.elect()
-			e.roles(p)
-			p.cfg.Up = true
-		}
+	}
+	if old.Address() != id.Address() {
+		e.anew(func(p *port) bool { return !p.operEdge })
 	}
 	if len(e.ports) == 0 {
 		e.elect()

@@ -292,3 +292,30 @@ func TestPartsOfAConstellation(t *testing.T) {
 		}
 	}
 }
+
+// TestFrozenEngines: engines stop for up to 20 s while cables break, and go on as if nothing had been. Their data paths keep a lease.
+func TestFrozenEngines(t *testing.T) {
+	from, n := runs(t, 20)
+	for i := range n {
+		w := scene{seed: from + uint64(i), late: 100 * time.Millisecond, outside: i%2 == 0}.build(t)
+		w.run(60 * time.Second)
+		for range 4 {
+			if k := w.rng.IntN(len(w.sats)); !w.sats[k].dead {
+				w.freeze(k, time.Duration(w.rng.Int64N(int64(20*time.Second))))
+			}
+			l := w.lans[w.rng.IntN(len(w.lans))]
+			w.setLAN(l, false)
+			w.run(time.Duration(w.rng.Int64N(int64(8 * time.Second))))
+			w.setLAN(l, true)
+			w.run(time.Duration(w.rng.Int64N(int64(8 * time.Second))))
+		}
+		w.run(120 * time.Second)
+		if err := w.settled(); err != nil {
+			t.Errorf("seed %d: %v", from+uint64(i), err)
+		}
+		if w.loops > 0 {
+			t.Errorf("seed %d: %d loops, the longest %v, the first at %s", from+uint64(i), w.loops, w.longest, w.firstLoop)
+		}
+	}
+	t.Logf("seeds %d to %d", from, from+uint64(n)-1)
+}

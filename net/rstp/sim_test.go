@@ -58,6 +58,7 @@ type simSat struct {
 	views map[int]Member // by satellite
 	dead  bool
 	part  int           // satellites of one part reach one another
+	lease time.Duration // while frozen: until when the data path forwards all the same
 	timer time.Duration // the deadline asked for
 	flush int
 }
@@ -343,7 +344,7 @@ func (w *world) run(d time.Duration) {
 func (w *world) forwards(e end) bool {
 	if e.node >= 1000 {
 		s := w.sats[e.node-1000]
-		return !s.dead && s.state[PortID(e.port)] == Forwarding
+		return (!s.dead || s.lease > w.now) && s.state[PortID(e.port)] == Forwarding
 	}
 	return w.switches[e.node].Forwards(e.port)
 }
@@ -373,7 +374,7 @@ func (w *world) islands(open, ours bool) (group func(any) any, loop string) {
 				continue
 			}
 			if e.node >= 1000 {
-				if !ours || w.sats[e.node-1000].dead {
+				if !ours || w.sats[e.node-1000].dead && w.sats[e.node-1000].lease == 0 {
 					continue
 				}
 				node = part(w.sats[e.node-1000].part)
@@ -514,4 +515,49 @@ func (w *world) belong(i int, id frame.BridgeID) {
 	}
 	s.e.Remote(s.members(), w.now)
 	w.act(i)
+}
+
+// freeze stops a satellite's engine for a while. Its data path shuts the edges when their lease is over; the others name it no more a
+// second later, until it speaks again. It hears nothing meanwhile.
+func (w *world) freeze(i int, d time.Duration) {
+	s := w.sats[i]
+	s.dead, s.lease = true, w.now+3*time.Second
+	name := func(known bool) {
+		for j, o := range w.sats {
+			if j != i && !o.dead {
+				w.after(time.Duration(w.rng.Int64N(int64(w.late))), func() {
+					delete(o.views, i)
+					if known {
+						o.views[i] = Member{Satellite: s.e.cfg.ID, Known: true, Edge: s.told}
+					}
+					o.e.Remote(o.members(), w.now)
+					w.act(j)
+				})
+			}
+		}
+	}
+	w.after(3*time.Second, w.check)
+	w.after(4*time.Second, func() {
+		if s.dead {
+			name(false)
+		}
+	})
+	w.after(d, func() {
+		s.dead, s.lease = false, 0
+		for p := range s.state { // what a link did meanwhile is heard first of all
+			if l := w.at[end{sat(i), int(p)}]; l != nil && !l.up {
+				s.e.SetPort(p, Port{MAC: mac(4, sat(i), int(p))}, w.now)
+			}
+		}
+		s.e.Tick(w.now)
+		w.act(i)
+		name(true)
+		for j, o := range w.sats {
+			if j != i {
+				s.views[j] = Member{Satellite: o.e.cfg.ID, Known: true, Edge: o.told}
+			}
+		}
+		s.e.Remote(s.members(), w.now)
+		w.act(i)
+	})
 }
