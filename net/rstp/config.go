@@ -17,10 +17,12 @@ type Config struct {
 
 	// Hello is how often a designated port says so, 1 to 2 s (table 17-1); 0: 2 s.
 	Hello time.Duration
-	// EdgeDelay is how long a port must hear no BPDU before it counts as a host's; 0: 3 s, the standard's Migrate Time.
+	// EdgeDelay is how long a port must hear no BPDU before it counts as a host's; 0: 3 s, the standard's Migrate
+	// Time.
 	EdgeDelay time.Duration
-	// Lease is how long the data path keeps edge ports open for an engine that does not renew that; 0: 3 s. An engine that slept for longer
-	// shuts its ports and begins anew, because the other satellites did not wait for it.
+	// Lease is how long the data path keeps edge ports open for an engine that does not renew that; 0: 3 s. An
+	// engine that slept for longer shuts its ports and begins anew, because the other satellites did not wait for
+	// it.
 	Lease time.Duration
 }
 
@@ -30,8 +32,8 @@ type Port struct {
 	Mbps   uint64    // speed in Mbit/s; 0: not known, taken for 1000
 	MAC    frame.MAC // the source of what we send there
 	Shared bool      // half duplex, or known to be a hub: no handshakes, timers only
-	// Host says that the port is known to be a host's (a tap, or one that was before the engine's restart and never lost
-	// carrier): it forwards at once. The first BPDU heard ends that.
+	// Host says that the port is known to be a host's (a tap, or one that was before the engine's restart and
+	// never lost carrier): it forwards at once. The first BPDU heard ends that.
 	Host bool
 }
 
@@ -55,7 +57,8 @@ const (
 	MaxMembers = 4096
 	MaxEvents  = 256 // between two calls of Ready
 	MaxRate    = 64  // BPDUs a second that one port is heard with; TxHold allows a bridge 6
-	// changeGap is between two topology changes told to the other satellites: a flapping island costs one flood a second.
+	// changeGap is between two topology changes told to the other satellites: a flapping island costs one flood a
+	// second.
 	changeGap = time.Second
 	// stall: an engine that comes so much later than its deadline has slept; the time asleep counts for no timer.
 	stall = time.Second
@@ -84,8 +87,8 @@ func cost(mbps uint64) uint32 {
 	return uint32(min(max(20_000_000/mbps, 1), 200_000_000))
 }
 
-// Number gives the 16-bit port id of a satellite's port: priority 128 and a 12-bit number, never 0, hashed (FNV-1a) from
-// both. Two ports may share one; why that does no harm is told in the package comment.
+// Number gives the 16-bit port id of a satellite's port: priority 128 and a 12-bit number, never 0, hashed
+// (FNV-1a) from both. Two ports may share one; why that does no harm is told in the package comment.
 func Number(satellite frame.MAC, port PortID) uint16 {
 	h := uint32(2166136261)
 	mix := func(c byte) { h = (h ^ uint32(c)) * 16777619 }

@@ -6,8 +6,8 @@ import (
 	"decenter/net/frame"
 )
 
-// elect is the port role selection machine (17.28) with updtRolesTree (17.21.25), over the ports of all satellites: a
-// path that another satellite claims stands beside our own ports' paths.
+// elect is the port role selection machine (17.28) with updtRolesTree (17.21.25), over the ports of all
+// satellites: a path that another satellite claims stands beside our own ports' paths.
 func (e *Engine) elect() {
 	us := e.cfg.Bridge
 	best := path{vector: vector{root: us, bridge: us}}
@@ -98,8 +98,8 @@ type claimKey struct {
 	sync      bool
 }
 
-// claim tells our best path to a root outside. It gets a new number whenever the others' consent to the old one is worth
-// nothing any more.
+// claim tells our best path to a root outside. It gets a new number whenever the others' consent to the old one is
+// worth nothing any more.
 func (e *Engine) claim(p *port) {
 	var c frame.EdgeClaim
 	if p != nil {
@@ -125,8 +125,8 @@ func (e *Engine) renumber() {
 	e.consentBy = e.now + consentGrace
 }
 
-// consentGrace is how long a forwarding root port goes on while the others have not consented to its claim: less than
-// the two hello times of one second that a bridge behind it needs to forward without our agreement.
+// consentGrace is how long a forwarding root port goes on while the others have not consented to its claim: less
+// than the two hello times of one second that a bridge behind it needs to forward without our agreement.
 const consentGrace = time.Second
 
 // hear begins to make way when another satellite's claim wins (setReRootTree, setSyncTree).
@@ -171,8 +171,8 @@ func (e *Engine) consent() bool {
 	return moved
 }
 
-// consented tells whether all other satellites made way for our claim: none has a recent root port, and with sync none
-// has a port on which anything but what agreed to the claim is behind.
+// consented tells whether all other satellites made way for our claim: none has a recent root port, and with sync
+// none has a port on which anything but what agreed to the claim is behind.
 func (e *Engine) consented(sync bool) bool {
 	if e.broken&ruleConsent != 0 {
 		return true
@@ -186,8 +186,8 @@ func (e *Engine) consented(sync bool) bool {
 	return true
 }
 
-// united tells whether all satellites gave way to the root port that we think is the right one. A bridge that agrees to one
-// port's vector counts on our old root port being shut, as it is at once where one bridge has both.
+// united tells whether all satellites gave way to the root port that we think is the right one. A bridge that
+// agrees to one port's vector counts on our old root port being shut, as it is at once where one bridge has both.
 func (e *Engine) united() bool {
 	o := e.root.owner
 	switch {

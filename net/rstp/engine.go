@@ -49,8 +49,8 @@ type Counters struct {
 	Unsettled uint64 // the state machines did not come to rest: a fault of this package
 }
 
-// Engine is one satellite's part of the constellation's bridge. It is not safe for concurrent use, starts nothing and
-// waits for nothing: inputs and the time go in, Ready tells what to do.
+// Engine is one satellite's part of the constellation's bridge. It is not safe for concurrent use, starts nothing
+// and waits for nothing: inputs and the time go in, Ready tells what to do.
 type Engine struct {
 	cfg   Config
 	now   time.Duration // without the time slept
@@ -92,7 +92,8 @@ const (
 	ruleUnited                     // a designated port waits for the other satellites to give way
 )
 
-// New makes an engine without ports that knows of no other satellite. now is any monotonic time; later calls go on from it.
+// New makes an engine without ports that knows of no other satellite. now is any monotonic time; later calls go on
+// from it.
 func New(cfg Config, now time.Duration) *Engine {
 	cfg.fill()
 	e := &Engine{cfg: cfg, now: max(now, 1), ports: map[PortID]*port{}, members: map[frame.MAC]Member{},
@@ -106,8 +107,8 @@ func New(cfg Config, now time.Duration) *Engine {
 // Counters tells what was not used.
 func (e *Engine) Counters() Counters { return e.counters }
 
-// pass moves the time on. Time in which the engine was not run, though something was due, is not counted: what it would
-// have heard meanwhile it does not know.
+// pass moves the time on. Time in which the engine was not run, though something was due, is not counted: what it
+// would have heard meanwhile it does not know.
 func (e *Engine) pass(now time.Duration) {
 	due := e.deadline()
 	late := now - e.slept - due
@@ -182,9 +183,9 @@ func (e *Engine) Remove(id PortID, now time.Duration) {
 	e.settle()
 }
 
-// SetBridge tells the constellation's bridge id. Another priority of the same address is a matter of the election. Another
-// address is another bridge, which shares no agreement with its neighbours: every port that is not a host's shuts and
-// begins anew.
+// SetBridge tells the constellation's bridge id. Another priority of the same address is a matter of the election.
+// Another address is another bridge, which shares no agreement with its neighbours: every port that is not a
+// host's shuts and begins anew.
 func (e *Engine) SetBridge(id frame.BridgeID, now time.Duration) {
 	e.pass(now)
 	old := e.cfg.Bridge
@@ -211,8 +212,8 @@ type Member struct {
 	Edge      frame.Edge
 }
 
-// Remote tells all other satellites whose edges may be open, in place of those told before. One whose engine has been
-// silent for longer than its edges' leases need not be named.
+// Remote tells all other satellites whose edges may be open, in place of those told before. One whose engine has
+// been silent for longer than its edges' leases need not be named.
 func (e *Engine) Remote(all []Member, now time.Duration) {
 	e.pass(now)
 	next := make(map[frame.MAC]Member, len(all))

@@ -11,7 +11,8 @@ import (
 	"decenter/net/frame"
 )
 
-// scene is a random world: islands of legacy switches, cabled k times to a constellation of m satellites, in which things break.
+// scene is a random world: islands of legacy switches, cabled k times to a constellation of m satellites, in which
+// things break.
 type scene struct {
 	seed    uint64
 	stp     bool // some switches speak STP only
@@ -141,9 +142,9 @@ func runs(t testing.TB, usual int) (uint64, int) {
 	return 1, usual
 }
 
-// TestIslands: random islands come to rest as a spanning tree, with at most one root port, and at no step a loop leads through the
-// constellation, however late the satellites hear of one another. Where BPDUs get lost no spanning tree can promise as
-// much: three in a row and information ages. There only the rest is asked for.
+// TestIslands: random islands come to rest as a spanning tree, with at most one root port, and at no step a loop
+// leads through the constellation, however late the satellites hear of one another. Where BPDUs get lost no
+// spanning tree can promise as much: three in a row and information ages. There only the rest is asked for.
 func TestIslands(t *testing.T) {
 	for name, s := range map[string]scene{
 		"root inside":                   {late: 100 * time.Millisecond},
@@ -187,8 +188,8 @@ func TestIslands(t *testing.T) {
 	}
 }
 
-// TestTheStandardItself plays the same worlds with one plain RSTP switch in the constellation's place. It fails nothing; its
-// figures are what ours are to be held against.
+// TestTheStandardItself plays the same worlds with one plain RSTP switch in the constellation's place. It fails
+// nothing; its figures are what ours are to be held against.
 func TestTheStandardItself(t *testing.T) {
 	for name, s := range map[string]scene{
 		"root outside":           {outside: true, instead: true, late: 1},
@@ -243,9 +244,10 @@ func TestBrokenRulesAreNoticed(t *testing.T) {
 	}
 }
 
-// TestPartsOfAConstellation: the satellites lose one another, take two bridge ids, and the islands join the parts as they join
-// any two bridges. Then the parts meet again. In the right order (the part that gives up its id takes the other's, and shuts by
-// that, before the first cable between the parts opens) no loop ever forms; in the wrong order one lasts as long as the news.
+// TestPartsOfAConstellation: the satellites lose one another, take two bridge ids, and the islands join the parts
+// as they join any two bridges. Then the parts meet again. In the right order (the part that gives up its id takes
+// the other's, and shuts by that, before the first cable between the parts opens) no loop ever forms; in the wrong
+// order one lasts as long as the news.
 func TestPartsOfAConstellation(t *testing.T) {
 	whole, half := bridgeID(0x4000, 500), bridgeID(0x4000, 501)
 	ids := map[int]frame.BridgeID{0: whole, 1: half}
@@ -293,7 +295,8 @@ func TestPartsOfAConstellation(t *testing.T) {
 	}
 }
 
-// TestFrozenEngines: engines stop for up to 20 s while cables break, and go on as if nothing had been. Their data paths keep a lease.
+// TestFrozenEngines: engines stop for up to 20 s while cables break, and go on as if nothing had been. Their data
+// paths keep a lease.
 func TestFrozenEngines(t *testing.T) {
 	from, n := runs(t, 20)
 	for i := range n {

@@ -121,7 +121,8 @@ func (e *Engine) Ports() []PortStatus {
 	return all
 }
 
-// RootPath tells the root, the cost of the way there, and the satellite whose port is root port; zero if we are the root.
+// RootPath tells the root, the cost of the way there, and the satellite whose port is root port; zero if we are
+// the root.
 func (e *Engine) RootPath() (root frame.BridgeID, cost uint32, satellite frame.MAC) {
 	return e.root.vector.root, e.root.vector.cost, e.root.owner
 }

@@ -10,12 +10,12 @@ import (
 	"decenter/net/rstp/legacy"
 )
 
-// The published cases: the topologies of IEEE 802.1D-2004 figures 17.4 to 17.7 with their end states, and the failures
-// that implementations of RSTP are commonly held against. A bridge is a row of LANs, one per port; a state is "root", or
-// per port F (forwarding), F:cost (the root port), B (blocked) or - (down).
+// The published cases: the topologies of IEEE 802.1D-2004 figures 17.4 to 17.7 with their end states, and the
+// failures that implementations of RSTP are commonly held against. A bridge is a row of LANs, one per port; a
+// state is "root", or per port F (forwarding), F:cost (the root port), B (blocked) or - (down).
 //
-// Each case is played with switches of others alone, and then again with each bridge in turn being a constellation, whose
-// ports are spread over one, two or three satellites: nobody outside can tell.
+// Each case is played with switches of others alone, and then again with each bridge in turn being a
+// constellation, whose ports are spread over one, two or three satellites: nobody outside can tell.
 type published struct {
 	name    string
 	bridges []string

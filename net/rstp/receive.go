@@ -43,8 +43,9 @@ func (e *Engine) Input(id PortID, b []byte, now time.Duration) {
 	e.settle()
 }
 
-// own sees to what comes from our own bridge, or tells of it, and tells whether it is of no further use. An id of our
-// address with another priority is ours too: of a satellite, or of a switch, that has not heard of the change yet.
+// own sees to what comes from our own bridge, or tells of it, and tells whether it is of no further use. An id of
+// our address with another priority is ours too: of a satellite, or of a switch, that has not heard of the change
+// yet.
 func (e *Engine) own(p *port, m *frame.BPDU, src frame.MAC) bool {
 	if p.sender != src && !p.sender.IsZero() && e.on(p.senderAt+3*e.cfg.Hello) {
 		p.sharedWhile = e.now + 3*e.cfg.Hello
@@ -96,7 +97,8 @@ func (e *Engine) looped(p *port) bool {
 	return true
 }
 
-// info is the port information machine (17.27): what the port knows, and from whom. It tells whether anything moved.
+// info is the port information machine (17.27): what the port knows, and from whom. It tells whether anything
+// moved.
 func (e *Engine) info(p *port) bool {
 	switch {
 	case !p.cfg.Up:

@@ -2,8 +2,8 @@ package rstp
 
 import "time"
 
-// roles is the port role transitions machine (17.29) together with port state transition (17.30), which here takes no
-// time: what a port lets through is what learn and forward say, once Ready's Close was applied.
+// roles is the port role transitions machine (17.29) together with port state transition (17.30), which here takes
+// no time: what a port lets through is what learn and forward say, once Ready's Close was applied.
 func (e *Engine) roles(p *port) bool {
 	if !p.selected || p.updtInfo {
 		return false
@@ -57,8 +57,8 @@ func (e *Engine) enter(p *port) {
 	}
 }
 
-// rootRole: a root port forwards once no other port of any satellite was root port a moment ago, and agrees once all others
-// are in sync.
+// rootRole: a root port forwards once no other port of any satellite was root port a moment ago, and agrees once
+// all others are in sync.
 func (e *Engine) rootRole(p *port) bool {
 	ghost := e.suspect(p)
 	ready := !ghost && e.consented(false) && !e.on(p.rbWhile) && (e.reRooted(p) || !e.on(p.fdWhile))
@@ -92,8 +92,8 @@ func (e *Engine) rootRole(p *port) bool {
 	return true
 }
 
-// designatedRole: a designated port forwards once the bridge behind it agreed and no other satellite has another root port
-// in mind, or there is no bridge, or twice the forward delay has passed.
+// designatedRole: a designated port forwards once the bridge behind it agreed and no other satellite has another
+// root port in mind, or there is no bridge, or twice the forward delay has passed.
 func (e *Engine) designatedRole(p *port) bool {
 	looped := e.on(p.loopWhile)
 	ready := (!e.on(p.fdWhile) || p.agreed && e.united() || p.operEdge || e.broken&ruleHandshake != 0) &&
@@ -121,8 +121,8 @@ func (e *Engine) designatedRole(p *port) bool {
 	return true
 }
 
-// blockedRole: an alternate or backup port lets nothing through, so it agrees to whatever is proposed once our own ports are in
-// sync; what the other satellites' ports do makes no loop through a port that is shut.
+// blockedRole: an alternate or backup port lets nothing through, so it agrees to whatever is proposed once our own
+// ports are in sync; what the other satellites' ports do makes no loop through a port that is shut.
 func (e *Engine) blockedRole(p *port) bool {
 	switch {
 	case p.proposed && !p.agree:
@@ -138,8 +138,9 @@ func (e *Engine) blockedRole(p *port) bool {
 	return true
 }
 
-// setSync is setSyncTree of our own ports. Unlike the standard, afresh lets no earlier agreement count, though it was to a vector no
-// better: the bridge that gave it may have found a better root port since, and be kept by its transmit limit from saying so.
+// setSync is setSyncTree of our own ports. Unlike the standard, afresh lets no earlier agreement count, though it
+// was to a vector no better: the bridge that gave it may have found a better root port since, and be kept by its
+// transmit limit from saying so.
 func (e *Engine) setSync(afresh bool) {
 	for _, p := range e.ports {
 		p.sync = true

@@ -37,7 +37,8 @@ func (w *world) until(limit time.Duration, ok func() bool) time.Duration {
 	return limit
 }
 
-// A host says no BPDUs: after the standard's three seconds its port forwards; one that is known to be a host's does at once.
+// A host says no BPDUs: after the standard's three seconds its port forwards; one that is known to be a host's
+// does at once.
 func TestAPortWithAHostBehindIt(t *testing.T) {
 	w := one(t, 0x4000, 1)
 	w.cable("unknown", end{sat(0), 1})
@@ -65,8 +66,8 @@ func TestAHostTurnsOutToBeABridge(t *testing.T) {
 	}
 }
 
-// A cable between two edges of the constellation is no way to anywhere: one end, and always the same, blocks. It does not
-// matter whether they are one satellite's, nor whether they happen to have the same port id.
+// A cable between two edges of the constellation is no way to anywhere: one end, and always the same, blocks. It
+// does not matter whether they are one satellite's, nor whether they happen to have the same port id.
 func TestACableFromOurselvesToOurselves(t *testing.T) {
 	for name, c := range map[string]struct{ a, b end }{
 		"one satellite":  {end{sat(0), 1}, end{sat(0), 2}},
@@ -132,8 +133,8 @@ func TestANeighbourWithSTPOnly(t *testing.T) {
 	t.Logf("forwarding after %v", took)
 }
 
-// An island hangs on two satellites. When one cable breaks the other takes over, without a timer, and the addresses that the other
-// satellites learned are flushed.
+// An island hangs on two satellites. When one cable breaks the other takes over, without a timer, and the
+// addresses that the other satellites learned are flushed.
 func TestASecondCableTakesOver(t *testing.T) {
 	w := one(t, 0x4000, 3)
 	w.rapid(bridgeID(0x8000, 1), 3)
@@ -178,7 +179,8 @@ func TestAnotherSatelliteBecomesTheWayToTheRoot(t *testing.T) {
 	t.Logf("taken over after %v with edges up to %v late", took, w.late)
 }
 
-// A satellite of which nothing is known yet withholds its consent: the root port does not open until it is heard or named no more.
+// A satellite of which nothing is known yet withholds its consent: the root port does not open until it is heard
+// or named no more.
 func TestNoRootPortWithoutConsent(t *testing.T) {
 	w := one(t, 0xf000, 2)
 	ghost := Member{Satellite: mac(3, 99, 0)}
@@ -221,8 +223,8 @@ func TestASatelliteDies(t *testing.T) {
 	}
 }
 
-// The constellation falls apart: one half takes another bridge id, and the island joins the halves. Then they come together again:
-// every port of the half that gives up its id shuts before the engine says anything.
+// The constellation falls apart: one half takes another bridge id, and the island joins the halves. Then they come
+// together again: every port of the half that gives up its id shuts before the engine says anything.
 func TestAnotherAddressIsAnotherBridge(t *testing.T) {
 	e := New(Config{ID: mac(3, 0, 0), Bridge: bridgeID(0x4000, 500)}, 0)
 	e.SetPort(1, Port{Up: true, MAC: mac(4, 0, 1)}, 0)
@@ -262,7 +264,8 @@ func TestAnEngineThatSlept(t *testing.T) {
 	}
 }
 
-// What anybody can send costs little: a port hears at most MaxRate BPDUs a second, and a flapping island is told of once a second.
+// What anybody can send costs little: a port hears at most MaxRate BPDUs a second, and a flapping island is told
+// of once a second.
 func TestAFloodOfBPDUs(t *testing.T) {
 	e := New(Config{ID: mac(3, 0, 0), Bridge: bridgeID(0x4000, 500)}, 0)
 	e.SetPort(1, Port{Up: true, MAC: mac(4, 0, 1)}, 0)

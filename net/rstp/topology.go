@@ -2,8 +2,8 @@ package rstp
 
 import "time"
 
-// topology is the topology change machine (17.31): addresses behind ports that are no host's may be anywhere after a port
-// began to forward. It tells whether anything moved.
+// topology is the topology change machine (17.31): addresses behind ports that are no host's may be anywhere after
+// a port began to forward. It tells whether anything moved.
 func (e *Engine) topology(p *port) bool {
 	active := (p.role == Root || p.role == Designated) && p.forward && !p.operEdge
 	switch p.tc {

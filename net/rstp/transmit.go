@@ -16,7 +16,8 @@ func (e *Engine) transmit(p *port) {
 	case !p.stp && p.role != Disabled:
 		m = e.message(p)
 		m.Kind, m.Version = frame.KindRST, 2
-		m.Role = [...]frame.BPDURole{Root: frame.BPDURoot, Designated: frame.BPDUDesignated, Alternate: frame.BPDUBlocked, Backup: frame.BPDUBlocked}[p.role]
+		m.Role = [...]frame.BPDURole{Root: frame.BPDURoot, Designated: frame.BPDUDesignated,
+			Alternate: frame.BPDUBlocked, Backup: frame.BPDUBlocked}[p.role]
 		m.Agreement, m.Proposal = p.agree && e.pointToPoint(p), p.proposing && p.role == Designated
 		m.Learning, m.Forwarding = p.learn, p.forward
 	case p.stp && p.role == Root:

@@ -7,8 +7,8 @@ import (
 	"decenter/net/frame"
 )
 
-// portKey tells ports apart. mac is set for ports of our own bridge only, whose ids need not be unique; it is zero for
-// others', so that a bridge may send from which address it likes.
+// portKey tells ports apart. mac is set for ports of our own bridge only, whose ids need not be unique; it is zero
+// for others', so that a bridge may send from which address it likes.
 type portKey struct {
 	id  uint16
 	mac frame.MAC
@@ -27,7 +27,8 @@ func (v vector) compare(o vector) int {
 		cmp.Compare(v.port.id, o.port.id), v.port.mac.Compare(o.port.mac))
 }
 
-// sameSender tells whether two vectors are of the same designated port: the later replaces the earlier, also if it is worse (17.6).
+// sameSender tells whether two vectors are of the same designated port: the later replaces the earlier, also if it
+// is worse (17.6).
 func (v vector) sameSender(o vector) bool {
 	return v.bridge.Address() == o.bridge.Address() && v.port.id&0xfff == o.port.id&0xfff && v.port.mac == o.port.mac
 }

@@ -1,6 +1,6 @@
-// Package legacy models switches of others for simulations: one that speaks RSTP (IEEE 802.1D-2004 clause 17), one that
-// speaks STP (IEEE 802.1D-1998 clause 8), both to the letter and to the standard's whole seconds. It shares no code with
-// package rstp, which it is there to check, but the bytes of package frame.
+// Package legacy models switches of others for simulations: one that speaks RSTP (IEEE 802.1D-2004 clause 17), one
+// that speaks STP (IEEE 802.1D-1998 clause 8), both to the letter and to the standard's whole seconds. It shares
+// no code with package rstp, which it is there to check, but the bytes of package frame.
 package legacy
 
 import "decenter/net/frame"
@@ -23,7 +23,8 @@ type Switch interface {
 	Take() []Out
 	// Forwards tells whether a port lets frames through.
 	Forwards(port int) bool
-	// Role names a port's role: "R", "D", "A", "B", or "-" without carrier; "A" is any blocked port of an STP switch.
+	// Role names a port's role: "R", "D", "A", "B", or "-" without carrier; "A" is any blocked port of an STP
+	// switch.
 	Role(port int) string
 	// RootPath tells the root and the cost of the way there.
 	RootPath() (frame.BridgeID, uint32)
