@@ -21,7 +21,9 @@ var directions = []struct {
 	{"engine", []string{"keys", "net", "virt", "zfs"}, "composes cores and adapters"},
 	{"net/frame", nil, "a core"},
 	{"net/interstellar", []string{"net/frame"}, "a core"},
-	{"net/tree", []string{"net/frame", "net/interstellar"}, "a core"},
+	{"net/path", []string{"net/frame"}, "a core"},
+	{"net/rstp", []string{"net/frame"}, "a core"},
+	{"net/tree", []string{"net/frame", "net/interstellar", "net/path", "net/rstp"}, "a core"},
 	{"net/arpless", []string{"net/frame", "net/interstellar"}, "a core"},
 	{"net/dhcp", []string{"net/frame", "net/interstellar"}, "a core"},
 	{"net", []string{"net"}, "adapters import cores of their domain"},
@@ -64,6 +66,8 @@ var cores = map[string][]string{
 	"engine/authz":     nil,
 	"keys":             {"github.com/btcsuite", "filippo.io/age", "github.com/tyler-smith/go-bip39"},
 	"net/frame":        nil,
+	"net/path":         nil,
+	"net/rstp":         nil,
 	"net/tree":         nil,
 	"net/interstellar": nil,
 	"net/arpless":      nil,
@@ -77,6 +81,7 @@ var notCores = []string{"engine/api/apitest", "net/tree/sim"}
 // onlyForTests are packages that production code never imports, and who may all the same.
 var onlyForTests = map[string][]string{
 	"engine/sim":         nil,
+	"net/rstp/legacy":    nil,
 	"net/tree/sim":       nil,
 	"engine/api/apitest": nil,
 	"engine/lab":         {"cmd"},
