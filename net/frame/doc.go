@@ -41,9 +41,12 @@
 //	2     H F    peer      id 6, port 4, session 8: whom the sender hears on this port; absent: nobody
 //	3     H      order     sequence 8, acknowledged 8, flags 1 (bit 0: answer me)
 //	4     H N    name      0 to 63 bytes of UTF-8
-//	5     H      digest    8, over the sender's whole link-state store
+//	5     H      digest    8, over the sender's whole link-state store; absent: not told
 //	6     H      claim     number 8, then nothing, or the vector 22 under which the sender wants to be child
 //	7     H      consent   seen 8 (the highest claim number heard), granted 8 (0: none)
+//	8     H      keys      public 32 (ed25519), ephemeral 32 (X25519), nonce 8
+//	9     H      proof     for whom: id 6, port 4, session 8; signature 64 (ed25519)
+//	10    H F    seal      number 8, tag 16: over the whole frame up to the tag; nothing but padding follows
 //	16    F      object    origin 6, index 1, sequence 8, age 2 in seconds, body up to 1400: elements again
 //	17    F      ack       origin 6, index 1, sequence 8, sum 8
 //	32    N      node      priority 2, generation 4, parent 6, parent port 4
@@ -53,7 +56,8 @@
 // (H: in a Hello, F: in a Flood, N: in an object's body.) A vector is root priority 2, root id 6, distance 8,
 // own id 6, in this order of weight.
 //
-// What the fields mean and when they are sent is told in package tree.
+// What the fields mean and when they are sent is told in package tree. A Hello with all of them, name and all, has 402
+// bytes; one of an adjacency that has settled has 242 at most, 27 of them the seal.
 //
 // # Frames of others
 //

@@ -12,6 +12,9 @@ const (
 	elemDigest  = 5
 	elemClaim   = 6
 	elemConsent = 7
+	elemKeys    = 8
+	elemProof   = 9
+	elemSeal    = 10
 	elemObject  = 16
 	elemAck     = 17
 	elemNode    = 32
@@ -29,6 +32,9 @@ func elements(b []byte, fn func(typ byte, v []byte) error) error {
 	var met uint64
 	for len(b) >= elemHeader && b[0] != elemEnd {
 		typ, n := b[0], int(binary.BigEndian.Uint16(b[1:]))
+		if met&(1<<elemSeal) != 0 {
+			return malformed("element %d after the seal", typ) // nothing would cover it
+		}
 		if n > len(b)-elemHeader {
 			return malformed("element %d runs %d bytes past the end", typ, n-(len(b)-elemHeader))
 		}
@@ -49,6 +55,7 @@ func elements(b []byte, fn func(typ byte, v []byte) error) error {
 func known(typ byte) bool {
 	switch typ {
 	case elemSelf, elemPeer, elemOrder, elemName, elemDigest, elemClaim, elemConsent,
+		elemKeys, elemProof, elemSeal,
 		elemObject, elemAck, elemNode, elemLink, elemMACs:
 		return true
 	}

@@ -10,7 +10,7 @@ const (
 
 	objectFixed = 17
 	ackLen      = 23
-	floodFixed  = OffBody - HeaderLen + elemHeader + 26 + elemHeader + 18
+	floodFixed  = OffBody - HeaderLen + elemHeader + 26 + elemHeader + 18 + elemHeader + sealLen
 )
 
 // Key names a link-state object: one piece of what one satellite tells everybody.
@@ -76,13 +76,17 @@ type Flood struct {
 	Peer    Peer
 	Objects []Object
 	Acks    []Ack
+	Seal    Seal
 }
 
-// FloodRoom is how many bytes of objects and acknowledgements (AckLen each) one Flood takes.
+// FloodRoom is how many bytes of objects and acknowledgements (AckLen each) one Flood takes, with a seal after them.
 const (
 	FloodRoom = MTU - floodFixed
 	AckLen    = elemHeader + ackLen
 )
+
+// Derived limit: the fullest object fits one Flood.
+const _ = uint(FloodRoom - elemHeader - objectFixed - MaxBody)
 
 // Append writes the whole frame. The caller keeps within FloodRoom.
 func (f *Flood) Append(b []byte, src MAC) []byte {
@@ -101,7 +105,7 @@ func (f *Flood) Append(b []byte, src MAC) []byte {
 		b = binary.BigEndian.AppendUint64(b, a.Stamp.Seq)
 		b = binary.BigEndian.AppendUint64(b, a.Stamp.Sum)
 	}
-	return b
+	return f.Seal.append(b)
 }
 
 // ParseFlood reads a Flood's body. The objects' bodies alias it.
@@ -113,6 +117,8 @@ func ParseFlood(body []byte) (Flood, error) {
 			f.Self, err = parseSelf(v)
 		case elemPeer:
 			f.Peer, err = parsePeer(v)
+		case elemSeal:
+			f.Seal, err = parseSeal(v)
 		case elemObject:
 			if len(v) < objectFixed || len(v) > objectFixed+MaxBody {
 				return malformed("object of %d bytes", len(v))

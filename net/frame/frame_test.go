@@ -114,7 +114,7 @@ func TestTheFullestObjectFitsOneFrame(t *testing.T) {
 	n := Node{Main: true, Name: strings.Repeat("n", MaxName), Links: make([]Link, MaxLinksBody)}
 	m := Node{MACs: make([]MAC, MaxMACsBody)}
 	for _, body := range [][]byte{n.Append(nil), m.Append(nil), make([]byte, MaxBody)} {
-		f := Flood{Self: Self{Session: 1}, Peer: Peer{ID: macB}, Objects: []Object{{Body: body}}}
+		f := Flood{Self: Self{Session: 1}, Peer: Peer{ID: macB}, Objects: []Object{{Body: body}}, Seal: Seal{Number: 1}}
 		if len(body) > MaxBody || f.Objects[0].Len() > FloodRoom {
 			t.Errorf("body of %d bytes", len(body))
 		}
@@ -171,12 +171,18 @@ func FuzzParse(f *testing.F) {
 	f.Add(fl.Append(nil, macA))
 	f.Add(Echo{1, 2}.Append(nil, Header{macB, macA, TypeEchoRequest}))
 	f.Add(append(h.Append(nil, macA), 0, 0, 0))
+	full := fullHello()
+	f.Add(AppendSeal(full.Append(nil, macA), 9, sampleTag))
+	f.Add(AppendSeal(fl.Append(nil, macA), 9, sampleTag))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		head, err := ParseHeader(b)
 		if err != nil {
 			return
 		}
 		body := b[OffBody:]
+		if covered, sealed := Covered(b); sealed && len(covered)+SealTagLen > len(b) {
+			t.Errorf("a seal covers %d of %d bytes", len(covered), len(b))
+		}
 		if h, err := ParseHello(body); err == nil {
 			again, err := ParseHello(h.Append(nil, head.Source)[OffBody:])
 			if err != nil || !reflect.DeepEqual(h, again) {

@@ -71,10 +71,14 @@ type Hello struct {
 	Ack    uint64 // highest Seq heard in this session
 	Answer bool   // the sender waits for an Ack
 	Name   string // at most MaxName bytes
+	Untold bool   // the sender does not tell its digest
 	Digest uint64 // of the sender's link-state store
 	Claim  Claim
 	Seen   uint64 // highest claim number heard from the receiver in this session
 	Grant  uint64 // the receiver's claim for which the sender's end is open; 0: closed
+	Keys   Keys
+	Proof  Proof
+	Seal   Seal
 }
 
 // Append writes the whole frame, sent from the port address src.
@@ -86,7 +90,9 @@ func (h *Hello) Append(b []byte, src MAC) []byte {
 	b = binary.BigEndian.AppendUint64(b, h.Ack)
 	b = append(b, b2u(h.Answer))
 	b = append(appendElem(b, elemName, len(h.Name)), h.Name...)
-	b = binary.BigEndian.AppendUint64(appendElem(b, elemDigest, 8), h.Digest)
+	if !h.Untold {
+		b = binary.BigEndian.AppendUint64(appendElem(b, elemDigest, 8), h.Digest)
+	}
 	if h.Claim.Join {
 		b = binary.BigEndian.AppendUint64(appendElem(b, elemClaim, 8+vectorLen), h.Claim.Number)
 		b = h.Claim.Vector.append(b)
@@ -94,12 +100,13 @@ func (h *Hello) Append(b []byte, src MAC) []byte {
 		b = binary.BigEndian.AppendUint64(appendElem(b, elemClaim, 8), h.Claim.Number)
 	}
 	b = binary.BigEndian.AppendUint64(appendElem(b, elemConsent, 16), h.Seen)
-	return binary.BigEndian.AppendUint64(b, h.Grant)
+	b = binary.BigEndian.AppendUint64(b, h.Grant)
+	return h.Seal.append(h.Proof.append(h.Keys.append(b)))
 }
 
 // ParseHello reads a Hello's body. Elements self and order must be there.
 func ParseHello(body []byte) (Hello, error) {
-	var h Hello
+	h := Hello{Untold: true}
 	ordered := false
 	err := elements(body, func(typ byte, v []byte) (err error) {
 		switch typ {
@@ -116,10 +123,16 @@ func ParseHello(body []byte) (Hello, error) {
 			h.Name, err = parseName(v)
 		case elemDigest:
 			if err = want("digest", v, 8); err == nil {
-				h.Digest = binary.BigEndian.Uint64(v)
+				h.Digest, h.Untold = binary.BigEndian.Uint64(v), false
 			}
 		case elemClaim:
 			h.Claim, err = parseClaim(v)
+		case elemKeys:
+			h.Keys, err = parseKeys(v)
+		case elemProof:
+			h.Proof, err = parseProof(v)
+		case elemSeal:
+			h.Seal, err = parseSeal(v)
 		case elemConsent:
 			if err = want("consent", v, 16); err == nil {
 				h.Seen, h.Grant = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
