@@ -13,8 +13,12 @@ type Config struct {
 	Name     string    // at most frame.MaxName bytes; the rest is cut
 	Priority uint16    // to be root; the lowest (priority, id) is
 	Instance uint64    // random per start of the engine
-	// Admit says whether a satellite may be a neighbour; nil admits all. It is asked at every hello, so that
-	// an ejected neighbour goes at once; it must not wait.
+	// Auth is what neighbours prove themselves with. There is no default: either this, or Unauthenticated.
+	Auth *Auth
+	// Unauthenticated takes everybody's word, as simulations and tests may.
+	Unauthenticated bool
+	// Admit says, with Unauthenticated, whether a satellite may be a neighbour; nil admits all. It is asked at every
+	// Hello, so that an ejected neighbour goes at once; it must not wait.
 	Admit func(frame.MAC) bool
 
 	// Hello is how often an idle adjacency says so; 0: 1 s. After three and a half the engine counts as silent.

@@ -107,11 +107,16 @@ type Counters struct {
 	Malformed uint64 // could not be read
 	Stale     uint64 // of an earlier session, or overtaken
 	Stray     uint64 // well-formed, but of nobody we talk to
-	Full      uint64 // refused because a table is full
+	Full      uint64 // refused because a table is full, or because too much of it came at once
+	Unsealed  uint64 // a Hello without the seal of the neighbour that is there
+	Forged    uint64 // a proof, or the seal of a Flood or of a Hello that ends a handshake, that is not right
 }
 
 // New makes a core that has no port and knows nobody. now is any monotonic time; later calls go on from it.
 func New(cfg Config, now time.Duration) *Core {
+	if (cfg.Auth == nil) != cfg.Unauthenticated {
+		panic("tree: neither, or both of, Auth and Unauthenticated") // nobody is to forget it
+	}
 	cfg.fill()
 	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
 		store: store{objects: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}, restart: true, recompute: true}
@@ -217,12 +222,12 @@ func (c *Core) Input(id PortID, b []byte, now time.Duration) {
 	switch h.Type {
 	case frame.TypeHello:
 		if m, err := frame.ParseHello(body); err == nil {
-			c.hello(p, &m, h.Source)
+			c.hello(p, &m, h.Source, b)
 			return
 		}
 	case frame.TypeFlood:
 		if m, err := frame.ParseFlood(body); err == nil {
-			c.flooded(p, &m)
+			c.flooded(p, &m, b)
 			return
 		}
 	case frame.TypeEchoReply:

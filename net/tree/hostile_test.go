@@ -29,12 +29,13 @@ func FuzzInput(f *testing.F) {
 			p := n.core.ports[id]
 			if m, err := frame.ParseHello(b[frame.OffBody:]); err == nil {
 				m.Self.ID, m.Self.Port, m.Self.Session, m.Peer = p.peer.ID, p.peer.Port, p.peer.Session, n.core.me(p)
-				m.Seq = max(m.Seq, p.seqHeard+1)
-				n.step(func() { n.core.Input(id, m.Append(nil, h.Source), w.now) })
+				m.Seal, m.Seq = frame.Seal{}, max(m.Seq, p.seqHeard+1)
+				n.step(func() { n.core.Input(id, p.forge(m.Append(nil, h.Source)), w.now) })
 			}
 			if m, err := frame.ParseFlood(b[frame.OffBody:]); err == nil {
 				m.Self.ID, m.Self.Port, m.Self.Session, m.Peer = p.peer.ID, p.peer.Port, p.peer.Session, n.core.me(p)
-				n.step(func() { n.core.Input(id, m.Append(nil, h.Source), w.now) })
+				m.Seal = frame.Seal{}
+				n.step(func() { n.core.Input(id, p.forge(m.Append(nil, h.Source)), w.now) })
 			}
 		}
 		w.run(2 * time.Second)
@@ -42,7 +43,7 @@ func FuzzInput(f *testing.F) {
 			t.Errorf("%d objects", len(n.core.store.objects))
 		}
 		_ = n.core.View()
-		if err := New(n.w.cfg, 0).Restore(b, 0); err == nil {
+		if err := New(n.config(), 0).Restore(b, 0); err == nil {
 			t.Error("a frame was taken for a snapshot")
 		}
 	})
@@ -52,7 +53,7 @@ func FuzzInput(f *testing.F) {
 func TestBadSnapshotsAreRefused(t *testing.T) {
 	w := settled(t, ring(1, 3))
 	good := w.nodes[0].core.Snapshot()
-	fresh := func(n *node) *Core { return New(Config{ID: n.id, Instance: 5}, 0) }
+	fresh := func(n *node) *Core { return New(n.config(), 0) }
 	if err := fresh(w.nodes[0]).Restore(good, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestARestoredPortMustBeTheSameInterface(t *testing.T) {
 			break
 		}
 	}
-	c := New(Config{ID: n.id, Instance: 5}, w.now)
+	c := New(n.config(), w.now)
 	if err := c.Restore(n.core.Snapshot(), w.now); err != nil {
 		t.Fatal(err)
 	}

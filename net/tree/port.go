@@ -37,8 +37,9 @@ type others struct {
 	until  time.Duration // the port is crowded so long
 	looped time.Duration // the port hears ourselves so long
 
-	refused   frame.MAC // who says hello and is not admitted; zero: nobody
-	refusedAt time.Duration
+	refused     frame.MAC // who says hello and is not admitted; zero: nobody
+	refusedAt   time.Duration
+	refusedTold time.Duration // as an event
 }
 
 // port is one end of a cable. See gateState for gate, floor and bound.
@@ -51,6 +52,7 @@ type port struct {
 	peer    peer   // zero: nobody heard
 	twoWay  bool   // the peer hears this very session; nothing below is meant otherwise
 	others  others
+	sec     secrets // with Config.Auth
 
 	gate    gateState
 	claim   frame.Claim  // ours; Join is never set while gate is down
@@ -99,6 +101,7 @@ func (c *Core) renew(p *port) {
 		c.sessions++
 		p.session = mix(c.cfg.Instance ^ mix(c.sessions))
 	}
+	c.fresh(p)
 	c.changed = true
 }
 
@@ -120,7 +123,7 @@ func (c *Core) reset(p *port, why string) {
 
 // unbind forgets the peer.
 func (p *port) unbind() {
-	*p = port{id: p.id, link: p.link, absent: p.absent, session: p.session, others: p.others, proof: p.proof,
+	*p = port{id: p.id, link: p.link, absent: p.absent, session: p.session, others: p.others, sec: p.sec.forget(), proof: p.proof,
 		seq: p.seq, sendHello: true, helloDue: p.helloDue, pending: map[frame.Key]time.Duration{}}
 }
 
@@ -129,6 +132,9 @@ func (c *Core) bind(p *port, h *frame.Hello) {
 	p.unbind()
 	p.peer.Peer = frame.Peer{ID: h.Self.ID, Port: h.Self.Port, Session: h.Self.Session}
 	p.peer.Instance = h.Self.Instance
+	if c.cfg.Auth != nil {
+		c.key(p, h.Keys)
+	}
 	p.echo.due = c.now
 	p.tell()
 	c.changed = true
@@ -139,19 +145,20 @@ func (p *port) tell() {
 	p.changedSeq, p.sendHello, p.backoff = p.seq+1, true, 0
 }
 
-// hello takes a Hello.
-func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC) {
-	if !c.welcome(p, h) {
+// hello takes a Hello; b is the whole frame.
+func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
+	auth := c.cfg.Auth != nil
+	if auth && !c.vet(p, h, src, b) || !auth && !c.welcome(p, h) {
 		return
 	}
-	from := frame.Peer{ID: h.Self.ID, Port: h.Self.Port, Session: h.Self.Session}
+	from := end(h)
 	switch {
 	case from == p.peer.Peer:
 		if h.Seq <= p.seqHeard {
 			c.counters.Stale++
 			return
 		}
-	case p.twoWay && h.Peer != (frame.Peer{}) && h.Peer.Session != p.session:
+	case !auth && p.twoWay && h.Peer != (frame.Peer{}) && h.Peer.Session != p.session:
 		c.counters.Stale++ // of an earlier life of the same neighbour, or it will soon hear who we are now
 		p.sendHello = p.sendHello || h.Answer
 		return
@@ -159,8 +166,13 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC) {
 		c.reset(p, "neighbour began anew")
 		c.bind(p, h)
 	}
-	p.seqHeard, p.heardAt = h.Seq, c.now
+	p.heardAt = c.now
 	c.greet(p, h, src)
+	if auth && !p.twoWay && !c.completes(p, h, b) {
+		p.sendHello = p.sendHello || h.Answer
+		return
+	}
+	p.seqHeard = h.Seq // and so acknowledged: from here on all of it is used
 	if h.Peer != c.me(p) {
 		if p.twoWay {
 			c.reset(p, "neighbour does not hear us")
@@ -173,6 +185,10 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC) {
 	if !p.twoWay {
 		p.twoWay = true
 		c.changed = true
+		if auth {
+			p.sec.private = nil // what was said in this session stays secret if we are broken into later
+			c.throw(p)
+		}
 		p.tell()
 		if p.echo.alive {
 			c.adjacent(p)
@@ -181,18 +197,46 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC) {
 	p.acked = max(p.acked, h.Ack)
 	p.sendHello = p.sendHello || h.Answer
 	c.promises(p, h)
-	c.compareDigests(p, h.Digest)
+	if !h.Untold {
+		c.compareDigests(p, h.Digest)
+	}
 }
 
 // welcome tells whether the sender may be this port's neighbour.
 func (c *Core) welcome(p *port, h *frame.Hello) bool {
-	o := &p.others
 	if h.Self.ID == c.cfg.ID {
-		if c.now >= o.looped {
-			c.event(Event{Kind: PortLooped, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
-		}
-		o.looped = c.now + crowdHold
+		c.loops(p, h)
 	}
+	c.crowds(p, h)
+	if c.shared(p) {
+		if p.peer.Peer != (frame.Peer{}) {
+			c.reset(p, "not one neighbour alone")
+		}
+		return false
+	}
+	// Asked every time: who was admitted may be ejected.
+	if c.cfg.Admit != nil && !c.cfg.Admit(h.Self.ID) {
+		if p.peer.ID == h.Self.ID {
+			c.reset(p, "no longer admitted")
+		}
+		c.refuse(p, h, "not admitted")
+		return false
+	}
+	p.others.refused = frame.MAC{}
+	return true
+}
+
+// loops notes that the port hears ourselves.
+func (c *Core) loops(p *port, h *frame.Hello) {
+	if c.now >= p.others.looped {
+		c.event(Event{Kind: PortLooped, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
+	}
+	p.others.looped = c.now + crowdHold
+}
+
+// crowds notes who speaks, and whether another one did of late.
+func (c *Core) crowds(p *port, h *frame.Hello) {
+	o := &p.others
 	id := frame.Peer{ID: h.Self.ID, Port: h.Self.Port}
 	if o.id != (frame.Peer{}) && o.id != id && c.now-o.at < 7*c.cfg.Hello/2 {
 		if c.now >= o.until {
@@ -201,26 +245,6 @@ func (c *Core) welcome(p *port, h *frame.Hello) bool {
 		o.until = c.now + crowdHold
 	}
 	o.id, o.at = id, c.now
-	if c.now < o.looped || c.now < o.until {
-		if p.peer.Peer != (frame.Peer{}) {
-			c.reset(p, "not one neighbour alone")
-		}
-		return false
-	}
-	// Asked every time: who was admitted may be ejected.
-	if c.cfg.Admit != nil && !c.cfg.Admit(h.Self.ID) {
-		if o.refused != h.Self.ID {
-			c.event(Event{Kind: PortRefused, Port: p.id, Neighbour: h.Self.ID, Name: h.Name})
-		}
-		o.refused, o.refusedAt = h.Self.ID, c.now
-		c.counters.Stray++
-		if p.peer.ID == h.Self.ID {
-			c.reset(p, "no longer admitted")
-		}
-		return false
-	}
-	o.refused = frame.MAC{}
-	return true
 }
 
 // greet notes who speaks, and that its engine lives.

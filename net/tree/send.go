@@ -42,6 +42,9 @@ func (c *Core) sayHello(p *port) []byte {
 	p.seq++
 	h := frame.Hello{Self: c.self(p), Peer: p.peer.Peer, Seq: p.seq, Ack: p.seqHeard,
 		Answer: p.peer.Peer != (frame.Peer{}) && p.acked < p.changedSeq, Name: c.cfg.Name, Digest: c.store.digest}
+	if c.cfg.Auth != nil {
+		c.introduce(p, &h)
+	}
 	if p.twoWay {
 		h.Claim, h.Seen, h.Grant = p.claim, p.heard.Number, p.granted
 	}
@@ -50,7 +53,7 @@ func (c *Core) sayHello(p *port) []byte {
 		p.backoff = min(max(c.cfg.Retry, 2*p.backoff), c.cfg.Hello)
 		p.helloDue = c.now + p.backoff
 	}
-	return h.Append(make([]byte, 0, 256), p.link.MAC)
+	return p.seal(h.Append(make([]byte, 0, 512), p.link.MAC))
 }
 
 // flood packs acknowledgements and due objects into frames.
@@ -82,7 +85,7 @@ func (c *Core) flood(p *port, out []Transmit) []Transmit {
 			due = due[1:]
 		}
 		if len(f.Objects)+len(f.Acks) > 0 {
-			out = append(out, Transmit{p.id, f.Append(make([]byte, 0, frame.HeaderLen+frame.MTU-room), p.link.MAC)})
+			out = append(out, Transmit{p.id, p.seal(f.Append(make([]byte, 0, frame.HeaderLen+frame.MTU-room), p.link.MAC))})
 		}
 	}
 	p.dateFlood(c.now)

@@ -20,6 +20,7 @@ type world struct {
 	queue  events
 	serial uint64
 	cfg    Config // what all have in common
+	auth   *auth
 
 	loss, dup   float64
 	delay, slow time.Duration // every frame takes delay and up to slow more: they overtake one another
@@ -80,7 +81,8 @@ func (q *events) Push(x any)   { *q = append(*q, x.(event)) }
 func (q *events) Pop() any     { o := *q; x := o[len(o)-1]; *q = o[:len(o)-1]; return x }
 
 func newWorld(seed uint64, n int) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 77)), delay: 50 * time.Microsecond, slow: 300 * time.Microsecond}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 77)), delay: 50 * time.Microsecond, slow: 300 * time.Microsecond,
+		auth: newAuth(seed)}
 	perm := w.rng.Perm(n) // ids are not in the order of the cabling
 	for i := range n {
 		w.nodes = append(w.nodes, &node{w: w, id: frame.MAC{2, 0xde, 0xce, 0, 0, byte(perm[i] + 1)}, gates: map[PortID]bool{}, armed: -1})
@@ -398,6 +400,7 @@ func (n *node) start() {
 	if cfg.Priority == 0 {
 		cfg.Priority = 0x8000
 	}
+	n.authenticate(&cfg)
 	n.core = New(cfg, n.w.now)
 	n.core.broken = n.w.broken
 	if n.disk != nil {

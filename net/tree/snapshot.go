@@ -44,12 +44,26 @@ type portSnapshot struct {
 	Consent  uint64       `json:"consent"`
 	Seq      uint64       `json:"seq"`
 	SeqHeard uint64       `json:"seq_heard"`
+
+	Secrets *secretSnapshot `json:"secrets,omitempty"` // with Config.Auth, of a two-way adjacency
+}
+
+// secretSnapshot is what an authenticated adjacency goes on with. Who can read it can speak on that one cable in our
+// name until the session ends; the file has the mode and the place of the satellite's own secrets.
+type secretSnapshot struct {
+	Mine   frame.Keys `json:"mine"`
+	Theirs frame.Keys `json:"theirs"`
+	Out    []byte     `json:"out"`
+	In     []byte     `json:"in"`
+	Number uint64     `json:"number"`
+	Window window     `json:"window"`
 }
 
 // A restored port counts on from far above what it may have sent after the snapshot was written.
 const (
 	seqLeap    = 1 << 32
 	serialLeap = 1 << 32
+	numberLeap = 1 << 32
 )
 
 // Snapshot gives the promises in force, to be stored whenever Effects.Changed says so. It belongs to the gates'
@@ -60,7 +74,8 @@ func (c *Core) Snapshot() []byte {
 		p := c.ports[id]
 		s.Ports = append(s.Ports, portSnapshot{ID: id, Name: p.link.Name, MAC: p.link.MAC, Up: p.link.Up, Session: p.session,
 			Peer: p.peer, TwoWay: p.twoWay, Alive: p.echo.alive, Asked: p.echo.asked, Gate: p.gate, Claim: p.claim,
-			Floor: p.floor, Heard: p.heard, Bound: p.bound, Granted: p.granted, Consent: p.consent, Seq: p.seq, SeqHeard: p.seqHeard})
+			Floor: p.floor, Heard: p.heard, Bound: p.bound, Granted: p.granted, Consent: p.consent, Seq: p.seq, SeqHeard: p.seqHeard,
+			Secrets: p.keep()})
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -85,7 +100,7 @@ func (c *Core) Restore(b []byte, now time.Duration) error {
 	case len(s.Ports) > MaxPorts || len(c.ports) > 0:
 		return fmt.Errorf("%w: %d ports, and the core has %d", ErrSnapshot, len(s.Ports), len(c.ports))
 	}
-	if err := s.check(); err != nil {
+	if err := s.check(c.cfg.Auth); err != nil {
 		return fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
 	c.pass(now)
@@ -93,6 +108,10 @@ func (c *Core) Restore(b []byte, now time.Duration) error {
 	c.want = want{vec: c.vec, since: now}
 	for _, ps := range s.Ports {
 		p := ps.port(c.now)
+		if c.cfg.Auth != nil && !p.twoWay { // its ephemeral key is gone, and with it the session
+			c.renew(p)
+			p.unbind()
+		}
 		c.ports[p.id] = p
 		c.order = append(c.order, p.id)
 		if p.gate == gateUp {
@@ -111,19 +130,39 @@ func (ps *portSnapshot) port(now time.Duration) *port {
 		twoWay: ps.TwoWay, gate: ps.Gate, claim: ps.Claim, floor: ps.Floor, heard: ps.Heard, bound: ps.Bound,
 		granted: ps.Granted, consent: ps.Consent, seq: ps.Seq + seqLeap, seqHeard: ps.SeqHeard, heardAt: now,
 		proof: 1, pending: map[frame.Key]time.Duration{}}
+	if s := ps.Secrets; s != nil {
+		p.sec = secrets{mine: s.Mine, nonceAt: now, theirs: s.Theirs, keyed: true, out: [keyLen]byte(s.Out), in: [keyLen]byte(s.In),
+			number: s.Number + numberLeap, window: s.Window}
+	}
 	p.echo = echo{alive: ps.Alive, asked: ps.Asked + serialLeap, heard: ps.Asked + serialLeap, due: now}
 	p.tell()
 	return p
 }
 
-// check refuses what this program cannot have written, in particular promises that contradict one another.
-func (s *snapshot) check() error {
+// keep is what is stored of a port's secrets: nothing while nothing is promised under them.
+func (p *port) keep() *secretSnapshot {
+	s := &p.sec
+	if !p.twoWay || !s.keyed {
+		return nil
+	}
+	return &secretSnapshot{Mine: s.mine, Theirs: s.theirs, Out: s.out[:], In: s.in[:], Number: s.number, Window: s.window}
+}
+
+// check refuses what this program cannot have written, in particular promises that contradict one another, and those
+// made to somebody who did not prove himself, or under another key of ours.
+func (s *snapshot) check(a *Auth) error {
 	ups := 0
 	for i, p := range s.Ports {
 		bad := ""
 		switch {
 		case p.ID == 0 || p.Session == 0 || i > 0 && s.Ports[i-1].ID >= p.ID:
 			bad = "no session, or out of order"
+		case p.Secrets != nil && (len(p.Secrets.Out) != keyLen || len(p.Secrets.In) != keyLen):
+			bad = "keys cut short"
+		case a != nil && p.TwoWay && (p.Secrets == nil || p.Secrets.Mine.Public != a.Public):
+			bad = "neighbour without keys, or of another key of ours"
+		case a == nil && p.Secrets != nil:
+			bad = "keys where nobody proves himself"
 		case p.Gate > gateDown || p.Gate != gateShut && !p.TwoWay:
 			bad = "gate without neighbour"
 		case p.Gate == gateUp && (!p.Claim.Join || s.Vector.Less(p.Floor)):

@@ -71,11 +71,21 @@ func (s *store) keys() []frame.Key {
 }
 
 // flooded takes a Flood: each object is acknowledged, or answered with the newer one we hold.
-func (c *Core) flooded(p *port, f *frame.Flood) {
+func (c *Core) flooded(p *port, f *frame.Flood, b []byte) {
 	from := frame.Peer{ID: f.Self.ID, Port: f.Self.Port, Session: f.Self.Session}
 	if !p.twoWay || from != p.peer.Peer || f.Peer != c.me(p) {
 		c.counters.Stale++
 		return
+	}
+	if c.cfg.Auth != nil {
+		switch genuine, news := p.sealed(b, f.Seal); {
+		case !genuine:
+			c.counters.Forged++
+			return
+		case !news:
+			c.counters.Stale++
+			return
+		}
 	}
 	for _, a := range f.Acks {
 		if o := c.store.objects[a.Key]; o == nil || o.stamp.Compare(a.Stamp) <= 0 {
