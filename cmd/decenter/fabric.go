@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto"
+	"crypto/ed25519"
 	"log/slog"
 	"path/filepath"
 
@@ -9,6 +11,7 @@ import (
 	"decenter/engine/identity"
 	"decenter/net/frame"
 	"decenter/net/link"
+	"decenter/net/tree"
 )
 
 // fabricConfig is the file's part of the fabric. What the tree promised is kept in the run folder, which lives as long as
@@ -22,7 +25,14 @@ func fabricConfig(cfg config.Config, id *identity.Identity, log *slog.Logger) fa
 // fabricConfig is that of a satellite that runs.
 func (s *satellite) fabricConfig() fabric.Config {
 	c := fabricConfig(s.cfg, s.id, s.log)
-	c.Admit = s.neighbour
+	c.Auth = &tree.Auth{Public: [ed25519.PublicKeySize]byte(s.id.Public()), Dice: fabric.Dice, Identify: s.neighbour,
+		Sign: func(message []byte) []byte {
+			signature, err := s.id.Key().Sign(nil, message, crypto.Hash(0))
+			if err != nil {
+				s.log.Error("the satellite's key does not sign; no neighbour will take it", "err", err)
+			}
+			return signature
+		}}
 	return c
 }
 

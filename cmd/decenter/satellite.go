@@ -46,9 +46,9 @@ type satellite struct {
 	statements *trust.Store
 	trust      engine.Trust
 	exchange   *admission.Admission
-	directory  *directory.Gate            // nil: there is none
-	neighbours atomic.Pointer[neighbours] // what neighbour knows of its view
-	closers    []func() error             // in the order of opening
+	directory  *directory.Gate         // nil: there is none
+	belongs    atomic.Pointer[belongs] // what neighbour knows of its view
+	closers    []func() error          // in the order of opening
 }
 
 // runSatellite runs the engine until ctx ends. The guests and the data path go on without it.

@@ -114,26 +114,26 @@ func (s *satellite) admitted(id string) bool {
 	return err == nil && s.statements.View().Admitted(f)
 }
 
-// neighbour tells whether a satellite may be a neighbour on a cable. One that belongs to nobody yet keeps nobody out: it
-// has nothing to lose, and who admitted it must be able to reach it.
-func (s *satellite) neighbour(mac frame.MAC) bool {
-	view := s.statements.View()
-	n := s.neighbours.Load()
-	if n == nil || n.of != view {
-		n = &neighbours{of: view, macs: map[frame.MAC]bool{}, all: !view.Member()}
-		for _, id := range view.AdmittedIDs() {
-			n.macs[frame.MAC(identity.MACOf(id))] = true
-		}
-		s.neighbours.Store(n)
+// neighbour gives the address of the satellite with a key, and whether that may be a neighbour on a cable. A satellite that
+// belongs to nobody yet keeps nobody out: it has nothing to lose, and who admitted it must be able to reach it.
+func (s *satellite) neighbour(public [32]byte) (frame.MAC, bool) {
+	id, err := identity.FingerprintOf(public[:])
+	if err != nil {
+		return frame.MAC{}, false
 	}
-	return n.all || n.macs[mac]
+	view := s.statements.View()
+	b := s.belongs.Load()
+	if b == nil || b.as != view { // asked of every Hello, and it looks at every satellite
+		b = &belongs{as: view, member: view.Member()}
+		s.belongs.Store(b)
+	}
+	return frame.MAC(identity.MACOf(id)), !b.member || view.Admitted(id)
 }
 
-// neighbours are the MACs of admitted satellites, as of one view.
-type neighbours struct {
-	of   *trust.View
-	macs map[frame.MAC]bool
-	all  bool
+// belongs tells whether this satellite is a member, as of one view.
+type belongs struct {
+	as     *trust.View
+	member bool
 }
 
 func (s *satellite) sshServer() (*sshd.Server, error) {

@@ -71,15 +71,29 @@ password_file = "FILE"
 
 // Who belongs to nobody keeps no neighbour out; who belongs to a constellation lets its satellites in and no other.
 func TestNeighboursAreThoseThatAreAdmitted(t *testing.T) {
-	stranger, friend := keys.Fingerprint{9: 1, 1: 1}, keys.Fingerprint{9: 1, 1: 2}
-	macOf := func(f keys.Fingerprint) frame.MAC { return frame.MAC(identity.MACOf(f)) }
+	strangerKey, friendKey := [32]byte{1}, [32]byte{2}
+	of := func(key [32]byte) keys.Fingerprint {
+		f, err := identity.FingerprintOf(key[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	stranger, friend := of(strangerKey), of(friendKey)
+	neighbour := func(s *satellite, key [32]byte) bool {
+		mac, admitted := s.neighbour(key)
+		if mac != frame.MAC(identity.MACOf(of(key))) {
+			t.Errorf("the address %v is not the key's", mac)
+		}
+		return admitted
+	}
 	s := satelliteOf(t, "")
-	if !s.neighbour(macOf(stranger)) {
+	if !neighbour(s, strangerKey) {
 		t.Error("a fresh satellite keeps a neighbour out")
 	}
 	s = satelliteOf(t, `[trust]
 satellites = ["`+friend.String()+`"]`)
-	if !s.neighbour(macOf(friend)) || s.neighbour(macOf(stranger)) || !s.admitted(friend.String()) || s.admitted(stranger.String()) || s.admitted("rubbish") {
+	if !neighbour(s, friendKey) || neighbour(s, strangerKey) || !s.admitted(friend.String()) || s.admitted(stranger.String()) || s.admitted("rubbish") {
 		t.Error("the configuration's satellites are not those that are let in")
 	}
 	// An owner's word counts at once, without a restart.
@@ -103,7 +117,7 @@ satellites = ["`+friend.String()+`"]`)
 		if _, _, err := s.statements.Declare(statement.Signed{Line: line, Signature: signature}); err != nil {
 			t.Fatal(err)
 		}
-		if s.neighbour(macOf(stranger)) != admit {
+		if neighbour(s, strangerKey) != admit {
 			t.Errorf("admitted %v, but a neighbour %v", admit, !admit)
 		}
 	}

@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,12 @@ import (
 )
 
 const snapshotFile = "promises"
+
+// Dice is the kernel's, for tree.Auth.
+func Dice() (b [32]byte) {
+	_, _ = rand.Read(b[:]) // it never fails: crypto/rand ends the program first
+	return b
+}
 
 // apply does what the core decided, in the order of tree.Effects, and tells when to tick. An error is a gate that could not
 // be shut, or promises that can be neither stored nor disowned: to go on would risk a loop.

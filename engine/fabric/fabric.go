@@ -36,9 +36,9 @@ type Config struct {
 	Host     string // name of the host port
 	BPF      string // folder on a bpffs
 	State    string // folder on a file system that a reboot empties
-	// Admit says whether a satellite may be a neighbour; nil admits all. It must not wait.
-	Admit func(frame.MAC) bool
-	Log   *slog.Logger
+	// Auth is what neighbours prove themselves with; see package tree. Its key's id is MAC. A fabric that runs has one.
+	Auth *tree.Auth
+	Log  *slog.Logger
 }
 
 // Fabric is a satellite's part of it. Its methods are safe for concurrent use; but for New and Close they wait for Run.
@@ -121,6 +121,12 @@ func (c Config) check() error {
 	if c.MAC.IsZero() || c.MAC.IsGroup() {
 		return fmt.Errorf("the satellite's MAC %v is not a unicast address", c.MAC)
 	}
+	if c.Auth == nil {
+		return errors.New("a fabric without a key would take everybody's word on its cables")
+	}
+	if id, _ := c.Auth.Identify(c.Auth.Public); id != c.MAC {
+		return fmt.Errorf("the satellite's MAC %v is not its key's, %v: no neighbour would take it", c.MAC, id)
+	}
 	return nil
 }
 
@@ -129,7 +135,7 @@ func (f *Fabric) takeOver() error {
 	var b [8]byte
 	_, _ = rand.Read(b[:])
 	f.core = tree.New(tree.Config{ID: f.cfg.MAC, Name: f.cfg.Name, Priority: f.cfg.Priority,
-		Instance: binary.BigEndian.Uint64(b[:]), Admit: f.cfg.Admit}, f.now())
+		Instance: binary.BigEndian.Uint64(b[:]), Auth: f.cfg.Auth}, f.now())
 	path := filepath.Join(f.cfg.State, snapshotFile)
 	if f.dp.Fresh() {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -182,7 +182,7 @@ func TestAPortThatTravels(t *testing.T) {
 // blind is a fabric without devices: enough for what apply does with files.
 func blind(t *testing.T) *Fabric {
 	f := &Fabric{cfg: Config{State: t.TempDir(), Log: slog.New(slog.DiscardHandler)}, start: time.Now(),
-		dp: &datapath.Datapath{}, core: tree.New(tree.Config{ID: macOf(1), Instance: 1}, 0), ports: map[uint32]*port{}}
+		dp: &datapath.Datapath{}, core: tree.New(tree.Config{ID: macOf(1), Instance: 1, Unauthenticated: true}, 0), ports: map[uint32]*port{}}
 	f.core.Link(1, tree.Link{Name: "e", Up: true, MAC: macOf(9)}, 0)
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"decenter/net/frame"
 	"decenter/net/link"
 	"decenter/net/link/rig"
+	"decenter/net/tree"
 )
 
 func TestMain(m *testing.M) {
@@ -93,9 +95,24 @@ func openAll() int {
 func roleConfig() Config {
 	name := os.Getenv("NAME")
 	n, _ := strconv.Atoi(name[len(name)-1:])
-	return Config{Name: name, MAC: macOf(n), Priority: 32768, Host: "decenter0", BPF: rig.BPF(name), State: rig.Run(name),
+	return Config{Name: name, MAC: macOf(n), Auth: authOf(n), Priority: 32768, Host: "decenter0", BPF: rig.BPF(name), State: rig.Run(name),
 		Ports: link.Filter{Exclude: []string{"lan*"}},
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)).With("satellite", name)}
+}
+
+// authOf is the key of the nth satellite, who knows all others' keys.
+func authOf(n int) *tree.Auth {
+	key := func(n int) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(n)}, 32)) }
+	return &tree.Auth{Public: [32]byte(key(n).Public().(ed25519.PublicKey)), Dice: Dice,
+		Sign: func(m []byte) []byte { return ed25519.Sign(key(n), m) },
+		Identify: func(public [32]byte) (frame.MAC, bool) {
+			for i := range 10 {
+				if [32]byte(key(i).Public().(ed25519.PublicKey)) == public {
+					return macOf(i), true
+				}
+			}
+			return frame.MAC{}, false
+		}}
 }
 
 func macOf(n int) frame.MAC { return frame.MAC{0x06, 0xdc, 0, 0, 0, byte(n)} }

@@ -141,6 +141,9 @@ func (i *Identity) Signer() ssh.Signer { return i.signer }
 // Key is the key as a crypto.Signer, for what a satellite signs apart from SSH and TLS.
 func (i *Identity) Key() crypto.Signer { return i.key }
 
+// Public is the key's public half, 32 bytes.
+func (i *Identity) Public() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }
+
 // Fingerprint is the satellite's id.
 func (i *Identity) Fingerprint() string { return ssh.FingerprintSHA256(i.signer.PublicKey()) }
 

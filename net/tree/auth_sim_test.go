@@ -61,6 +61,9 @@ func (n *node) authenticate(cfg *Config) {
 			}
 			return who.id, admit == nil || admit(who.id)
 		}}
+	if n.tamper != nil {
+		n.tamper(cfg.Auth)
+	}
 }
 
 // config is that of a satellite that starts.

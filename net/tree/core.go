@@ -100,6 +100,7 @@ const (
 	ruleOrder   rule = 1 << iota // a grant asks for a lower vector
 	ruleSeen                     // a grant waits until the end of our own claim was seen
 	ruleClosing                  // a worsening shuts gates first
+	ruleProof                    // a proof is a signature by the key shown
 )
 
 // Counters counts what arrived and was not used.

@@ -46,6 +46,7 @@ type node struct {
 	wires     []*wire
 	flushes   int
 	lastMoved time.Duration
+	tamper    func(*Auth) // makes an impostor
 }
 
 type arrival struct {
