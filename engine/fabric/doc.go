@@ -23,6 +23,7 @@
 //
 // # Files
 //
-//	STATE/promises    the core's snapshot, on a file system that a reboot empties, as it does the bpffs
+//	STATE/promises    the core's snapshot and the keys of its adjacencies, mode 0600, on a file system that a reboot
+//	                  empties, as it does the bpffs
 //	STATE/ports.json  how each port's device was before, for Uninstall
 package fabric

@@ -17,7 +17,8 @@
 //
 // # Adjacency
 //
-//	        Hello heard              Hello names our session        echo answered
+//	        Hello heard              Hello names our session,       echo answered
+//	                                 is proven and sealed
 //	waiting ------------> bound(peer) ---------------------> two-way ------------> usable
 //	   ^                     |                                  |                    |
 //	   +---------------------+----------------------------------+--------------------+
@@ -36,6 +37,65 @@
 // counts only if our own Tick was there in time to judge it. Hellos show the engine: when they cease while echoes are
 // answered, the engine is down or stopped and its data path goes on forwarding; then nothing changes at all for
 // HoldEngine (120 s).
+//
+// # Who the neighbour is
+//
+// A satellite is an ed25519 key, and its id follows from that key (Auth.Identify). A session has an X25519 key of its own.
+// Two ends prove themselves by the signed Diffie-Hellman exchange of ISO/IEC 9798-3, as Canetti and Krawczyk analysed it
+// (SIG-DH; Eurocrypt 2001, section 5.1): each signs both ephemeral keys and the other's identity. Key confirmation by a MAC,
+// as in SIGMA (Krawczyk, Crypto 2003), comes with it, for a Hello that ends a handshake is sealed already. No identity is
+// hidden: names go over the cable in the clear anyway.
+//
+//	A                                                                       B
+//	  Hello: self, keys(A, a, n)                              ------------>
+//	  <------------  Hello: self, peer A, keys(B, b, m), proof B to A, seal      B has bound A
+//	  Hello: self, peer B, keys(A, a, n), proof A to B, seal  ------------>      A is two-way, then B
+//
+//	end(X)   = id 6, port 4, session 8, public key 32, ephemeral key 32
+//	proof    = ed25519 signature over label, end(signer), end(whom it is for), the latter's nonce 8
+//	key(X,Y) = HKDF-SHA256(X25519(x, y), no salt, label, end(X), end(Y)), 32 bytes, for what X says to Y
+//	seal     = number 8, then the first 16 bytes of HMAC-SHA256(key(X,Y), the frame up to there)
+//
+// The labels are "decenter satellite tree 1: proof" and "... seal", each with a zero byte after it.
+//
+// Every Hello shows keys, and proves nothing by that. It becomes more in two ways. It is PROVEN if it carries a proof for
+// our end as it is now: our session, our ephemeral key and our nonce, by the key it shows, which belongs to the id it
+// claims and is admitted. It is SEALED if the neighbour of a two-way adjacency sealed it. vet.go lets through nothing else;
+// what is neither is answered at most:
+//
+//	unproven, the port has no neighbour     bound, so that our Hello can carry the proof and the seal it needs
+//	unproven, the port has a neighbour      the sender gets our proof for him with our next Hello; else nothing moves
+//	proven and sealed, names our session    two-way; the ephemeral private key is forgotten, the nonce thrown anew
+//	proven, neighbour's id and port         the neighbour's new life: our session ends, a handshake begins
+//	proven, another id or port              more than one satellite on the port: it shuts
+//
+// A nonce is thrown when an end becomes two-way, so a proof for it was made since; which is why a recorded proof ends no
+// adjacency, and why a new life is one that is later than the neighbour's old one. It is thrown again when a proof was taken
+// and half of Config.Hello is over, so what was once said of a crowd cannot be said again and again.
+//
+// Before an end is two-way it takes from a Hello nothing but who wants to be heard, tells nothing but its name and keys, and
+// acknowledges nothing: no digest, no claim, no grant, no Flood. Once it is, a Flood or Hello without the neighbour's seal is
+// counted and dropped, also if it carries a good proof: that covers keys and sessions, not the rest. It ends nothing, so one who merely speaks on a hub cannot end an adjacency. Identify is asked again at
+// every Hello: who is ejected loses the adjacency with his next one.
+//
+// Replay. Keys are those of one pair of sessions, so a frame counts in that pair only. There each number counts once, within
+// a window of 64 (RFC 4303); frames that come twice or late are what everything here bears anyway (Assumptions). After a
+// restart the window is that of the snapshot: what was recorded since could be said once more, until the neighbour's next
+// frame moves the window on. The sequence of Hellos and objects, and the numbers of claims, make that harmless: it
+// is a frame that came late.
+//
+// Restart. The snapshot holds the keys of two-way adjacencies, so a killed engine goes on with the next number, and no gate
+// moves. To negotiate anew instead would need a second session beside the one that the promises are bound to, and
+// would protect nothing: who can read the snapshot can read the satellite's key beside it. What is lost is that an
+// adjacency's keys can be had from its snapshot until its session ends; no private key of an exchange is in it. An end that was not two-way
+// begins a new session.
+//
+// What somebody on the cable can still do: read; drop, delay or cut, as with any cable; keep an adjacency from beginning
+// by Hellos without number (a port looks into 64 in a Config.Hello); have a waiting port take itself for looped by saying
+// its own Hellos back; carry Hellos between two cables, which makes one hub of them, whose ports shut. An Echo is not sealed, for the neighbour's data path answers it and has no keys; its session number is
+// no secret to who reads the cable. He can answer in the data path's place: then a data path that is dead counts as
+// alive for as long as the engine's Hellos come, or HoldEngine. He cannot open a gate: that takes a sealed claim or grant. Guests'
+// frames are neither sealed nor hidden here.
 //
 // # Link state
 //
@@ -127,5 +187,5 @@
 //
 // While an engine is silent, its neighbours cannot get its grant: a cable that breaks in that time is healed only
 // by ways that need no new consent of the silent engine, until it is back or HoldEngine is over. A crowded
-// port stays shut. Control frames are not authenticated here; Config.Admit is asked before an adjacency forms.
+// port stays shut. What somebody on the cable itself can do is told above.
 package tree

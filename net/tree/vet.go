@@ -7,7 +7,8 @@ import "decenter/net/frame"
 
 // vet tells whether a Hello is to be used. Whatever is not moves nothing of an adjacency that is two-way.
 func (c *Core) vet(p *port, h *frame.Hello, src frame.MAC, b []byte) bool {
-	if p.twoWay && end(h) == p.peer.Peer {
+	neighbours := p.twoWay && end(h) == p.peer.Peer
+	if neighbours {
 		genuine, news := p.sealed(b, h.Seal)
 		switch {
 		case genuine && !news:
@@ -23,7 +24,8 @@ func (c *Core) vet(p *port, h *frame.Hello, src frame.MAC, b []byte) bool {
 	if !c.identified(p, h) || !c.spend(p) {
 		return false
 	}
-	if !c.proven(p, h) {
+	// A proof covers keys and sessions, and nothing else of the Hello: whoever has the neighbour's can put it into his own.
+	if neighbours || !c.proven(p, h) {
 		c.meet(p, h, src)
 		return false
 	}
@@ -38,6 +40,9 @@ func (c *Core) stays(p *port, h *frame.Hello) bool {
 		return false
 	}
 	p.others.id, p.others.at = frame.Peer{ID: h.Self.ID, Port: h.Self.Port}, c.now
+	if h.Keys != (frame.Keys{}) {
+		p.sec.theirs.Nonce = h.Keys.Nonce // it may not be two-way yet, and want another proof
+	}
 	return true
 }
 
