@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +24,6 @@ import (
 	"decenter/net/frame"
 	"decenter/net/link"
 	"decenter/net/link/rig"
-	"decenter/net/tree"
 )
 
 func TestMain(m *testing.M) {
@@ -100,21 +98,6 @@ func roleConfig() Config {
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)).With("satellite", name)}
 }
 
-// authOf is the key of the nth satellite, who knows all others' keys.
-func authOf(n int) *tree.Auth {
-	key := func(n int) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(n)}, 32)) }
-	return &tree.Auth{Public: [32]byte(key(n).Public().(ed25519.PublicKey)), Dice: Dice,
-		Sign: func(m []byte) []byte { return ed25519.Sign(key(n), m) },
-		Identify: func(public [32]byte) (frame.MAC, bool) {
-			for i := range 10 {
-				if [32]byte(key(i).Public().(ed25519.PublicKey)) == public {
-					return macOf(i), true
-				}
-			}
-			return frame.MAC{}, false
-		}}
-}
-
 func macOf(n int) frame.MAC { return frame.MAC{0x06, 0xdc, 0, 0, 0, byte(n)} }
 
 // sat is a running satellite as the test holds it.
@@ -125,6 +108,7 @@ type sat struct {
 	in  *bufio.Writer
 	out *bufio.Scanner
 	log *bytes.Buffer
+	env []string
 }
 
 // ring makes n satellites, each cabled to the next and the last to the first: port "e" leads on, port "w" back.
@@ -157,7 +141,7 @@ func ring(t *testing.T, n int) []*sat {
 }
 
 func (s *sat) role(role string) *exec.Cmd {
-	c := s.ns.Role(s, role, "NAME="+string(s.ns))
+	c := s.ns.Role(s, role, append(s.env, "NAME="+string(s.ns))...)
 	c.Stderr = s.log
 	return c
 }
