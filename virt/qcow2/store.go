@@ -47,11 +47,24 @@ func Open(dir string, now func() time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fail(op, dir, err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := take(lock); err != nil {
 		lock.Close()
 		return nil, failf(op, dir, virt.ErrConflict, "another process has it open (%w)", err)
 	}
 	return &Store{dir: dir, now: now, tool: newTool(), lock: lock, busy: map[string]bool{}}, nil
+}
+
+// lockWait is how long a lock may outlive its holder: a process that is killed while it starts another leaves the lock to that
+// one until its exec.
+const lockWait = 500 * time.Millisecond
+
+// take locks the file, or tells that another process has it.
+func take(lock *os.File) (err error) {
+	for end := time.Now().Add(lockWait); ; time.Sleep(10 * time.Millisecond) {
+		if err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // Close gives the directory free for others.
