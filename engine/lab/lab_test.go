@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "engine" {
 		standIn(os.Args[3])
 	}
+	if len(os.Args) > 1 && os.Args[1] == countsInterrupts {
+		countInterrupts()
+	}
 	os.Exit(m.Run())
 }
 

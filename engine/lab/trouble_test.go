@@ -6,11 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // begin starts `lab ARGS` in another process; its words come out of the reader.
@@ -152,8 +155,8 @@ func TestExecIsLikeRunningThere(t *testing.T) {
 		t.Errorf("after SIGTERM: %v", cmd.ProcessState)
 	}
 
-	// At a terminal Ctrl-C reaches the command once, and does not end us before it. The command waits in the shell itself: a signal at
-	// the moment of a shell's vfork can be taken for its child's, and ends it.
+	// At a terminal Ctrl-C reaches the command once, and does not end us before it. No shell there: dash at times takes a signal for its
+	// child's, and ends.
 	if _, err := exec.LookPath("script"); err != nil {
 		t.Skip("script is not installed: no terminal to try")
 	}
@@ -161,16 +164,51 @@ func TestExecIsLikeRunningThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := fmt.Sprintf(`%s lab exec --dir %s s1 -- sh -c 'n=0; trap "n=\$((n+1)); echo got \$n" INT; test -t 0 && echo tty; sleep 1.5 & wait; wait; wait; exit 6'`, self, dir)
-	pty := exec.Command("script", "-qec", line, "/dev/null")
+	pty := exec.Command("script", "-qec", fmt.Sprintf(`exec %s lab exec --dir %s s1 -- %[1]s %[3]s`, self, dir, countsInterrupts), "/dev/null")
 	keys, err := pty.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { time.Sleep(600 * time.Millisecond); _, _ = keys.Write([]byte{3}) }()
-	text, _ := pty.CombinedOutput()
-	if s := string(text); !strings.Contains(s, "tty") || !strings.Contains(s, "got 1") || strings.Contains(s, "got 2") || pty.ProcessState.ExitCode() != 6 {
-		t.Errorf("at a terminal: %v %q", pty.ProcessState, s)
+	screen, err := pty.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pty.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shown := make([]byte, len("tty"))
+	if _, err := io.ReadFull(screen, shown); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = keys.Write([]byte{3})
+	rest, _ := io.ReadAll(screen)
+	err = pty.Wait()
+	if s := string(shown) + string(rest); !strings.HasPrefix(s, "tty") || !strings.Contains(s, "got 1") || strings.Contains(s, "got 2") || pty.ProcessState.ExitCode() != 6 {
+		t.Errorf("at a terminal: %v %q", err, s)
+	}
+}
+
+// countsInterrupts is a command that says whether it has a terminal, then tells each SIGINT until it has had none for a second after the
+// first, and ends with 6.
+const countsInterrupts = "counts-interrupts"
+
+func countInterrupts() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT)
+	if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err == nil {
+		fmt.Println("tty")
+	} else {
+		fmt.Println("no terminal")
+	}
+	quiet := time.After(30 * time.Second)
+	for n := 1; ; n++ {
+		select {
+		case <-signals:
+			fmt.Println("got", n)
+			quiet = time.After(time.Second)
+		case <-quiet:
+			os.Exit(6)
+		}
 	}
 }
 
