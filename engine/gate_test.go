@@ -339,3 +339,21 @@ func TestAForgedStatementIsDeniedAndNothingElse(t *testing.T) {
 		t.Errorf("an earlier statement: %v", err)
 	}
 }
+
+// TestAFullDiskKeepsNoRevocationOut: nothing is done that cannot be written down, but for taking rights away.
+func TestAFullDiskKeepsNoRevocationOut(t *testing.T) {
+	t.Parallel()
+	a, _ := two(t)
+	friend := newPerson(t, 3)
+	session := owner.at(t, a, statement.All)
+	if err := a.cfg.Trust.Audit.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Declare(t.Context(), owner.says(t, grant(statement.Reader, friend, statement.ObjectAll))); api.CodeOf(err) != api.CodeUnavailable {
+		t.Errorf("a grant that nobody will ever read of: %v", err)
+	}
+	said := owner.says(t, statement.Revocation{Account: myAddress, Key: keys.Fingerprint{9}, At: time.Now().UTC().Truncate(time.Second)})
+	if _, err := session.Declare(t.Context(), said); err != nil {
+		t.Errorf("a revocation is kept out: %v", err)
+	}
+}

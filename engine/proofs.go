@@ -38,7 +38,7 @@ func (e *Engine) admitted(id keys.Fingerprint) error {
 // authenticate tells for whom another satellite's request is, and what it may use. What that account may do is decided
 // when it does it; a request of nobody is denied, and written down, here.
 func (e *Engine) authenticate(q rpc.Request) (rpc.Entry, error) {
-	from, err := proof.FingerprintOf(q.From)
+	from, err := keys.FingerprintOf(q.From)
 	if err != nil {
 		return rpc.Entry{}, err
 	}

@@ -101,7 +101,8 @@ func (l local) Declare(ctx context.Context, s api.Signed) (api.Statement, error)
 		_ = l.e.record(w, authz.Declare, what, authz.Verdict{Reason: err.Error()})
 		return api.Statement{}, err
 	}
-	if err := l.e.decide(w, authz.Declare, authz.Object{}, what); err != nil {
+	// Who can fill a disk must not be able to keep a revocation out: what takes rights away is done unwritten, if need be.
+	if err := l.e.decide(w, authz.Declare, authz.Object{}, what); err != nil && (api.CodeOf(err) != api.CodeUnavailable || !statement.Withdraws(said)) {
 		return api.Statement{}, err
 	}
 	held, _, err := l.e.cfg.Trust.Statements.Declare(statement.Signed(s))

@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -58,6 +60,16 @@ func (n Nonce) String() string { return base64.RawURLEncoding.EncodeToString(n[:
 
 // Fingerprint is the SHA-256 of a public key in SSH's wire form, as `ssh-keygen -l` prints it.
 type Fingerprint [32]byte
+
+// FingerprintOf is that of an ed25519 key: a satellite's id. The key in SSH's wire form (RFC 8709 section 4) is its name
+// and its bytes, each after its length in 4 bytes, big-endian. A key of another length is refused.
+func FingerprintOf(key ed25519.PublicKey) (Fingerprint, error) {
+	if len(key) != ed25519.PublicKeySize {
+		return Fingerprint{}, &Error{ErrKey, fmt.Sprintf("an ed25519 key has %d bytes, not %d", ed25519.PublicKeySize, len(key)), ""}
+	}
+	wire := []byte("\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20")
+	return sha256.Sum256(append(wire, key...)), nil
+}
 
 const fingerprintPrefix = "SHA256:"
 

@@ -117,7 +117,7 @@ func (s *satellite) admitted(id string) bool {
 // neighbour gives the address of the satellite with a key, and whether that may be a neighbour on a cable. A satellite that
 // belongs to nobody yet keeps nobody out: it has nothing to lose, and who admitted it must be able to reach it.
 func (s *satellite) neighbour(public [32]byte) (frame.MAC, bool) {
-	id, err := identity.FingerprintOf(public[:])
+	id, err := keys.FingerprintOf(public[:])
 	if err != nil {
 		return frame.MAC{}, false
 	}

@@ -73,7 +73,7 @@ password_file = "FILE"
 func TestNeighboursAreThoseThatAreAdmitted(t *testing.T) {
 	strangerKey, friendKey := [32]byte{1}, [32]byte{2}
 	of := func(key [32]byte) keys.Fingerprint {
-		f, err := identity.FingerprintOf(key[:])
+		f, err := keys.FingerprintOf(key[:])
 		if err != nil {
 			t.Fatal(err)
 		}

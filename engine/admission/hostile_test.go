@@ -83,9 +83,6 @@ func TestAStrangerGetsNoKeysAndAMemberDoes(t *testing.T) {
 	if got.Ring != nil || strings.Contains(string(text), "secret") {
 		t.Fatalf("a stranger got %s", text)
 	}
-	if code, text, _ := say(t, c, two[0], "/secret", nil); code != http.StatusForbidden {
-		t.Errorf("a stranger got through the guard: %d %s", code, text)
-	}
 	// The control: the same key, the same question, once an owner admitted it.
 	fp, _ := keys.ParseFingerprint(id.Fingerprint())
 	w.declare(two[0], w.says(true, &sat{fp: fp}, 0))
@@ -96,17 +93,11 @@ func TestAStrangerGetsNoKeysAndAMemberDoes(t *testing.T) {
 	if got, err = parse(text); err != nil || got.Ring == nil || len(got.Ring.Keys) == 0 {
 		t.Fatalf("the control shows nothing: %s, %v", text, err)
 	}
-	if code, _, _ := say(t, c, two[0], "/secret", nil); code != http.StatusOK {
-		t.Errorf("an admitted one is held up by the guard: %d", code)
-	}
 	// Ejected, on the very connection that it had: nothing.
 	w.declare(two[0], w.says(false, &sat{fp: fp}, 0))
 	_, text, _ = say(t, c, two[0], Path, bytes.NewReader(asMember(two[0]).append()))
 	if got, err = parse(text); err != nil || got.Ring != nil {
 		t.Errorf("ejected, it got %s, %v", text, err)
-	}
-	if code, _, _ := say(t, c, two[0], "/secret", nil); code != http.StatusForbidden {
-		t.Error("ejected, it got through the guard")
 	}
 }
 

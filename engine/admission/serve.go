@@ -12,22 +12,6 @@ import (
 // identity.ListenTLS: the other end may be anyone.
 func (a *Admission) Handler() http.Handler { return http.HandlerFunc(a.answer) }
 
-// Guard lets satellites that are admitted as of the moment of each request through to another handler. Strangers are told
-// that they are strangers.
-func (a *Admission) Guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.TLS == nil {
-			http.Error(w, "no key was proved", http.StatusForbidden)
-			return
-		}
-		if _, peer, err := identity.PeerKey(*r.TLS); err != nil || !a.cfg.Admitted(peer) {
-			http.Error(w, identity.ErrNotAdmitted.Error(), http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 func (a *Admission) answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.TLS == nil {
 		http.Error(w, "an exchange is a POST on TLS", http.StatusBadRequest)

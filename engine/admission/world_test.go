@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -129,7 +128,6 @@ func (w *world) add(alive bool) *sat {
 	p.SetHTTP2(true)
 	mux := http.NewServeMux()
 	mux.Handle(Path, s.adm.Handler())
-	mux.Handle("/secret", s.adm.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "secret") })))
 	s.server = &http.Server{Protocols: p, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		frozen := s.frozen

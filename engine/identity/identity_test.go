@@ -107,7 +107,7 @@ func TestTheMACFollowsFromTheFingerprint(t *testing.T) {
 	if got := MACOf(fingerprint); got.String() != id.MAC().String() || got[0]&0x0f != 0x06 {
 		t.Errorf("%s, not %s", got, id.MAC())
 	}
-	if own, err := FingerprintOf(id.Key().Public().(ed25519.PublicKey)); err != nil || own != fingerprint {
+	if own, err := keys.FingerprintOf(id.Key().Public().(ed25519.PublicKey)); err != nil || own != fingerprint {
 		t.Errorf("the key's fingerprint is %s, %v", own, err)
 	}
 }

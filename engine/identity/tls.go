@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,8 +11,6 @@ import (
 	"fmt"
 	"math/big"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"decenter/keys"
 )
@@ -80,17 +77,8 @@ func PeerKey(state tls.ConnectionState) (ed25519.PublicKey, keys.Fingerprint, er
 	if !ok {
 		return nil, keys.Fingerprint{}, fmt.Errorf("the peer's key is a %T: a satellite's is ed25519", state.PeerCertificates[0].PublicKey)
 	}
-	fingerprint, err := FingerprintOf(key)
+	fingerprint, err := keys.FingerprintOf(key)
 	return key, fingerprint, err
-}
-
-// FingerprintOf is the id of the satellite with a key.
-func FingerprintOf(key ed25519.PublicKey) (keys.Fingerprint, error) {
-	pub, err := ssh.NewPublicKey(key)
-	if err != nil {
-		return keys.Fingerprint{}, fmt.Errorf("the peer's key: %w", err)
-	}
-	return sha256.Sum256(pub.Marshal()), nil
 }
 
 func (i *Identity) certificate() (tls.Certificate, error) {

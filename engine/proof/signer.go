@@ -3,29 +3,14 @@ package proof
 import (
 	"crypto"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"decenter/engine/api"
 	"decenter/keys"
 	"decenter/keys/statement"
 )
-
-// FingerprintOf gives a satellite's id: the SHA-256 of its key in SSH's wire form (RFC 8709 section 4).
-func FingerprintOf(key ed25519.PublicKey) (keys.Fingerprint, error) {
-	if len(key) != ed25519.PublicKeySize {
-		return keys.Fingerprint{}, fmt.Errorf("an ed25519 key of %d bytes", len(key))
-	}
-	pub, err := ssh.NewPublicKey(key)
-	if err != nil {
-		return keys.Fingerprint{}, err
-	}
-	return sha256.Sum256(pub.Marshal()), nil
-}
 
 // Signer signs what a satellite asks of others. It is safe for concurrent use if its key and dice are.
 type Signer struct {
@@ -41,7 +26,7 @@ func NewSigner(key crypto.Signer, dice io.Reader) (Signer, error) {
 	if !ok {
 		return Signer{}, fmt.Errorf("the key is a %T: a satellite's is ed25519", key.Public())
 	}
-	self, err := FingerprintOf(pub)
+	self, err := keys.FingerprintOf(pub)
 	return Signer{key: key, self: self, dice: dice}, err
 }
 

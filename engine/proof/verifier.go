@@ -37,7 +37,7 @@ func (v *Verifier) Verify(text []byte, from ed25519.PublicKey, method string, bo
 	if !ok {
 		return Session{}, api.Proof{}, denied("the proof of who asks cannot be read", "is the asking satellite's version another one? `satellites` tells")
 	}
-	asking, err := FingerprintOf(from)
+	asking, err := keys.FingerprintOf(from)
 	if err != nil {
 		return Session{}, api.Proof{}, denied(err.Error(), "a satellite's key is ed25519")
 	}
@@ -88,7 +88,7 @@ func (v *Verifier) take(asking keys.Fingerprint, h header, now time.Time) error 
 
 // Still tells what became wrong with a proof that Verify gave, while what was asked for goes on.
 func (v *Verifier) Still(p api.Proof, from ed25519.PublicKey, r Revocations, now time.Time) error {
-	asking, err := FingerprintOf(from)
+	asking, err := keys.FingerprintOf(from)
 	if err != nil {
 		return denied(err.Error(), "a satellite's key is ed25519")
 	}

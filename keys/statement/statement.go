@@ -171,6 +171,19 @@ func Replaces(a, b Statement) bool {
 	return Line(a) < Line(b)
 }
 
+// Withdraws tells whether a statement gives nobody anything: a revocation, an ejection, or a grant of None.
+func Withdraws(s Statement) bool {
+	switch s := s.(type) {
+	case Revocation:
+		return true
+	case Membership:
+		return !s.Admit
+	case Grant:
+		return s.Role == None
+	}
+	return false
+}
+
 const everyKey = "every"
 
 func keyText(f keys.Fingerprint) string {
