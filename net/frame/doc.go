@@ -47,17 +47,20 @@
 //	8     H      keys      public 32 (ed25519), ephemeral 32 (X25519), nonce 8
 //	9     H      proof     for whom: id 6, port 4, session 8; signature 64 (ed25519)
 //	10    H F    seal      number 8, tag 16: over the whole frame up to the tag; nothing but padding follows
+//	11    H      agree     version 8, serial 8, acknowledged 8, flags 1 (bit 0: detours are ready)
 //	16    F      object    origin 6, index 1, sequence 8, age 2 in seconds, body up to 1400: elements again
 //	17    F      ack       origin 6, index 1, sequence 8, sum 8
 //	32    N      node      priority 2, generation 4, parent 6, parent port 4
 //	33    N      link      neighbour 6, own port 4, neighbour's port 4, cost 4
 //	34    N      macs      6 each, 0 to 200 of them
+//	35    N      edge      75 or more: an Edge
+//	36    N      moved     6, epoch 4 each, 1 to 100 of them: MACs that another satellite was home to before
 //
 // (H: in a Hello, F: in a Flood, N: in an object's body.) A vector is root priority 2, root id 6, distance 8,
 // own id 6, in this order of weight.
 //
-// What the fields mean and when they are sent is told in package tree. A Hello with all of them, name and all, has 402
-// bytes; one of an adjacency that has settled has 317 at most, 75 of them the keys and 27 the seal.
+// What the fields mean and when they are sent is told in package tree. A Hello with all of them, name and all, has 430
+// bytes; one of an adjacency that has settled has 345 at most, 75 of them the keys and 27 the seal.
 //
 // # Frames of others
 //

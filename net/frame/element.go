@@ -15,11 +15,14 @@ const (
 	elemKeys    = 8
 	elemProof   = 9
 	elemSeal    = 10
+	elemAgree   = 11
 	elemObject  = 16
 	elemAck     = 17
 	elemNode    = 32
 	elemLink    = 33
 	elemMACs    = 34
+	elemEdge    = 35
+	elemMoved   = 36
 )
 
 const elemHeader = 3
@@ -55,8 +58,8 @@ func elements(b []byte, fn func(typ byte, v []byte) error) error {
 func known(typ byte) bool {
 	switch typ {
 	case elemSelf, elemPeer, elemOrder, elemName, elemDigest, elemClaim, elemConsent,
-		elemKeys, elemProof, elemSeal,
-		elemObject, elemAck, elemNode, elemLink, elemMACs:
+		elemKeys, elemProof, elemSeal, elemAgree,
+		elemObject, elemAck, elemNode, elemLink, elemMACs, elemEdge, elemMoved:
 		return true
 	}
 	return false

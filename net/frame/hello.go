@@ -76,9 +76,37 @@ type Hello struct {
 	Claim  Claim
 	Seen   uint64 // highest claim number heard from the receiver in this session
 	Grant  uint64 // the receiver's claim for which the sender's end is open; 0: closed
+	Agree  Agree
 	Keys   Keys
 	Proof  Proof
 	Seal   Seal
+}
+
+// Agree tells which topology the sender's unicast tables are of, and which of the receiver's announcements it acts upon; see
+// package path. The zero Agree is of a sender that has no tables yet, and is not sent.
+type Agree struct {
+	Version uint64 // the topology's digest
+	Serial  uint64 // counts the sender's topologies
+	Acked   uint64 // the receiver's serial that the sender's tables follow; 0: none
+	Ready   bool   // the sender holds the detours of this topology
+}
+
+const agreeLen = 25
+
+func (a Agree) append(b []byte) []byte {
+	if a == (Agree{}) {
+		return b
+	}
+	b = binary.BigEndian.AppendUint64(appendElem(b, elemAgree, agreeLen), a.Version)
+	b = binary.BigEndian.AppendUint64(b, a.Serial)
+	return append(binary.BigEndian.AppendUint64(b, a.Acked), b2u(a.Ready))
+}
+
+func parseAgree(v []byte) (Agree, error) {
+	if err := want("agree", v, agreeLen); err != nil {
+		return Agree{}, err
+	}
+	return Agree{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:]), binary.BigEndian.Uint64(v[16:]), v[24]&1 != 0}, nil
 }
 
 // Append writes the whole frame, sent from the port address src.
@@ -101,7 +129,7 @@ func (h *Hello) Append(b []byte, src MAC) []byte {
 	}
 	b = binary.BigEndian.AppendUint64(appendElem(b, elemConsent, 16), h.Seen)
 	b = binary.BigEndian.AppendUint64(b, h.Grant)
-	return h.Seal.append(h.Proof.append(h.Keys.append(b)))
+	return h.Seal.append(h.Proof.append(h.Keys.append(h.Agree.append(b))))
 }
 
 // ParseHello reads a Hello's body. Elements self and order must be there.
@@ -127,6 +155,8 @@ func ParseHello(body []byte) (Hello, error) {
 			}
 		case elemClaim:
 			h.Claim, err = parseClaim(v)
+		case elemAgree:
+			h.Agree, err = parseAgree(v)
 		case elemKeys:
 			h.Keys, err = parseKeys(v)
 		case elemProof:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"decenter/net/frame"
+	"decenter/net/path"
 )
 
 // Config is what a core is born with.
@@ -20,6 +21,17 @@ type Config struct {
 	// Admit says, with Unauthenticated, whether a satellite may be a neighbour; nil admits all. It is asked at every
 	// Hello, so that an ejected neighbour goes at once; it must not wait.
 	Admit func(frame.MAC) bool
+
+	// Colours is how many shortest paths there are for each pair of satellites, 1 to path.MaxColours; 0: 4. It has to be the
+	// same at all satellites: those that differ forward no unicast for one another.
+	Colours int
+	// Edges makes ports without a satellite behind them part of one 802.1w bridge; see package rstp. Without it they stay shut.
+	Edges bool
+	// EdgeLease is how long the data path keeps edge ports open for an engine that does not call Ready; 0: 3 s.
+	EdgeLease time.Duration
+	// Drain is how long a satellite that lost its parent waits before it opens toward another one, so that no broadcast that
+	// is still on its way comes twice: more than a frame needs through the whole fabric; 0: 5 ms.
+	Drain time.Duration
 
 	// Hello is how often an idle adjacency says so; 0: 1 s. After three and a half the engine counts as silent.
 	Hello time.Duration
@@ -50,6 +62,12 @@ func (c *Config) fill() {
 	set(&c.Retry, 20*time.Millisecond)
 	set(&c.Grace, 50*time.Millisecond)
 	set(&c.Resume, 10*time.Second)
+	set(&c.EdgeLease, 3*time.Second)
+	set(&c.Drain, 5*time.Millisecond)
+	if c.Colours <= 0 {
+		c.Colours = 4
+	}
+	c.Colours = min(c.Colours, path.MaxColours)
 	c.HoldEngine = max(c.HoldEngine, 5*c.Hello)
 	if c.EchoLost <= 0 {
 		c.EchoLost = 3

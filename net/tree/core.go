@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"decenter/net/frame"
+	"decenter/net/path"
+	"decenter/net/rstp"
 )
 
 // PortID is a fabric port: the index of its network interface, never 0.
@@ -30,18 +32,36 @@ type Transmit struct {
 	Frame []byte
 }
 
+// Edge is what a port without a satellite behind it is to let through.
+type Edge struct {
+	Port  PortID
+	State rstp.State
+}
+
+// Home tells where a MAC lives.
+type Home struct {
+	MAC       frame.MAC
+	Satellite frame.MAC // zero: nobody says that it is home to the MAC
+}
+
 // Effects is what the caller does next, in this order:
 //
-//  1. apply the closings of Gates; each also flushes what was learned on that port;
+//  1. apply the closings of Gates, Live and Edges (a lower state than before); forget the addresses learned on the ports of
+//     Flush; if Tables is not nil, forward only what both the tables of before and these would, and by the same port;
 //  2. if Changed, store Snapshot() where the next start finds it, replacing the old one whole;
 //  3. send Send; a failing send is a lost frame;
-//  4. apply the openings of Gates;
-//  5. if FlushLearned, forget every learned address of every port.
+//  4. apply the openings of Gates, Live and Edges, and follow Tables;
+//  5. apply Homes; if FlushLearned, forget every learned address of every port.
 //
-// The order is what the proof in the package comment stands on. A caller that cannot do 2 removes the
+// The order is what the proofs in the package comment and in package path stand on. A caller that cannot do 2 removes the
 // stored snapshot before it goes on, so that the next start begins anew.
 type Effects struct {
-	Gates        []Gate
+	Gates        []Gate       // broadcast
+	Live         []Gate       // unicast: Open says that the cable and the neighbour's data path work
+	Edges        []Edge       // to the legacy; the data path keeps them open for Config.EdgeLease after the last Ready only
+	Flush        []PortID     // edge ports
+	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before
+	Homes        []Home       // changes
 	Send         []Transmit
 	Events       []Event
 	Deadline     time.Duration // call Tick at this time, or as soon after as possible

@@ -23,6 +23,8 @@ var directions = []struct {
 	{"net/interstellar", []string{"net/frame"}, "a core"},
 	{"net/path", []string{"net/frame"}, "a core"},
 	{"net/rstp", []string{"net/frame"}, "a core"},
+	{"net/flow", []string{"net/frame"}, "a core"},
+	{"net/plane", []string{"net/flow", "net/frame", "net/path", "net/rstp"}, "a core"},
 	{"net/tree", []string{"net/frame", "net/interstellar", "net/path", "net/rstp"}, "a core"},
 	{"net/arpless", []string{"net/frame", "net/interstellar"}, "a core"},
 	{"net/dhcp", []string{"net/frame", "net/interstellar"}, "a core"},
@@ -66,7 +68,9 @@ var cores = map[string][]string{
 	"engine/authz":     nil,
 	"keys":             {"github.com/btcsuite", "filippo.io/age", "github.com/tyler-smith/go-bip39"},
 	"net/frame":        nil,
+	"net/flow":         nil,
 	"net/path":         nil,
+	"net/plane":        nil,
 	"net/rstp":         nil,
 	"net/tree":         nil,
 	"net/interstellar": nil,
@@ -81,6 +85,7 @@ var notCores = []string{"engine/api/apitest", "net/tree/sim"}
 // onlyForTests are packages that production code never imports, and who may all the same.
 var onlyForTests = map[string][]string{
 	"engine/sim":         nil,
+	"net/plane":          nil,
 	"net/rstp/legacy":    nil,
 	"net/tree/sim":       nil,
 	"engine/api/apitest": nil,
