@@ -16,6 +16,7 @@ func sampleTag(covered []byte) (t [SealTagLen]byte) {
 func fullHello() Hello {
 	h := sampleHello()
 	h.Name = strings.Repeat("n", MaxName)
+	h.Agree = Agree{1, 2, 3, true}
 	h.Keys = Keys{[32]byte{1, 2}, [32]byte{3, 4}, 5}
 	h.Proof = Proof{Peer{macB, 9, 0x77}, [64]byte{6, 63: 7}}
 	return h
