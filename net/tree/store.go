@@ -28,7 +28,7 @@ func (o *object) wire(now time.Duration) frame.Object {
 func (o *object) mark() uint64 {
 	m := o.key.Origin
 	hi := uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
-	return mix(mix(mix(hi<<8|uint64(o.key.Index))^o.stamp.Seq) ^ o.stamp.Sum)
+	return mix(mix(mix(hi<<16|uint64(o.key.Index))^o.stamp.Seq) ^ o.stamp.Sum)
 }
 
 // store holds the link state of all satellites.
@@ -216,13 +216,13 @@ func (c *Core) originate() {
 }
 
 // say composes our objects by index.
-func (c *Core) say() map[uint8]*frame.Node {
+func (c *Core) say() map[uint16]*frame.Node {
 	main := &frame.Node{Main: true, Priority: c.cfg.Priority, Generation: c.gen, Name: c.cfg.Name}
 	if c.up != nil {
 		main.Parent, main.ParentPort = c.up.peer.ID, uint32(c.up.id)
 	}
-	said := map[uint8]*frame.Node{0: main}
-	n := uint8(0)
+	said := map[uint16]*frame.Node{0: main}
+	n := uint16(0)
 	for _, id := range c.order {
 		p := c.ports[id]
 		if !p.usable() {

@@ -76,7 +76,7 @@ func (c *Core) MACs() []Satellite {
 // Homes gives the MACs that a satellite says it is home to, ascending.
 func (c *Core) Homes(id frame.MAC) []frame.MAC {
 	var out []frame.MAC
-	for i := uint8(firstMACs); i <= maxIndex; i++ {
+	for i := uint16(firstMACs); i <= maxIndex; i++ {
 		if o := c.store.objects[frame.Key{Origin: id, Index: i}]; o != nil {
 			out = append(out, o.node.MACs...)
 		}
