@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -54,13 +55,14 @@ type Home struct {
 //  5. apply Homes; if FlushLearned, forget every learned address of every port.
 //
 // The order is what the proofs in the package comment and in package path stand on. A caller that cannot do 2 removes the
-// stored snapshot before it goes on, so that the next start begins anew.
+// stored snapshot before it goes on, so that the next start begins anew. A core that begins anew shuts all in its first Effects,
+// and gives Tables without Routes: what an earlier life left in the data path is gone before anything is said.
 type Effects struct {
 	Gates        []Gate       // broadcast
-	Live         []Gate       // unicast: Open says that the cable and the neighbour's data path work
+	Live         []Gate       // unicast: Open says that cable and neighbour work; else no frame goes out, and none that comes in counts
 	Edges        []Edge       // to the legacy; the data path keeps them open for Config.EdgeLease after the last Ready only
 	Flush        []PortID     // edge ports
-	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before
+	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before; without Routes: none
 	Homes        []Home       // changes
 	Send         []Transmit
 	Events       []Event
@@ -96,16 +98,20 @@ type Core struct {
 	gen   uint32      // counts changes of our gates
 	topo  topology
 
+	unicast unicast
+	counts  counts
+
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
 	resumeBy    time.Duration
 	resumeSoon  time.Duration // once one neighbour has caught up: when to wait no longer for the others
 	restart     bool          // own objects or links may have changed
-	recompute   bool          // the graph changed
+	recompute   bool          // the graph changed, or priorities
+	recabled    bool          // the graph changed
 	computeNext time.Duration // not before
 	deadline    time.Duration
 	housekeep   time.Duration
-	emitted     map[PortID]bool
-	reaffirm    map[PortID]bool // gates to tell the caller even if we told them before
+	emitted     told
+	lit         told
 	events      []Event
 	changed     bool
 	flush       bool
@@ -121,6 +127,9 @@ const (
 	ruleSeen                     // a grant waits until the end of our own claim was seen
 	ruleClosing                  // a worsening shuts gates first
 	ruleProof                    // a proof is a signature by the key shown
+	ruleU1                       // next hops wait until they are legal
+	ruleF6a                      // detours wait until all agree
+	ruleF6b                      // frames are on their path only if they were
 )
 
 // Counters counts what arrived and was not used.
@@ -139,8 +148,8 @@ func New(cfg Config, now time.Duration) *Core {
 		panic("tree: neither, or both of, Auth and Unauthenticated") // nobody is to forget it
 	}
 	cfg.fill()
-	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
-		store: store{objects: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}, restart: true, recompute: true}
+	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: told{}, lit: told{},
+		unicast: unicast{agreement: path.NewAgreement()}, store: store{objects: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}, restart: true, recompute: true}
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
 	c.housekeep = now + housekeeping
@@ -172,10 +181,7 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 	if p.link.Name != l.Name || p.link.MAC != l.MAC {
 		c.reset(p, "another interface")
 	}
-	if p.absent || !c.known(id) {
-		p.absent = false
-		c.reaffirm[id] = true
-	}
+	p.absent = false
 	old := p.link
 	if !l.Up {
 		c.reset(p, "no carrier")
@@ -187,8 +193,6 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 	}
 	c.restart = c.restart || old.Mbps != l.Mbps
 }
-
-func (c *Core) known(id PortID) bool { _, ok := c.emitted[id]; return ok }
 
 // Remove tells that a port is gone.
 func (c *Core) Remove(id PortID, now time.Duration) {
@@ -291,6 +295,7 @@ func (c *Core) pass(now time.Duration) { c.now = max(c.now, now) }
 func (c *Core) excuse(late time.Duration) {
 	for _, p := range c.ports {
 		p.heardAt = min(p.heardAt+late, c.now)
+		p.accord.since = min(p.accord.since+late, c.now)
 	}
 }
 
@@ -307,7 +312,8 @@ func (c *Core) Ready() Effects {
 	}
 	c.steer()
 	c.tellState() // steering may have moved gates
-	e := Effects{Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
+	tables := c.settle()
+	e := Effects{Gates: c.gates(), Live: c.lives(), Tables: tables, Events: c.events, Changed: c.changed, FlushLearned: c.flush}
 	c.events, c.changed, c.flush = nil, false, false
 	for _, id := range c.order {
 		if p := c.ports[id]; !p.absent && p.link.Up {
@@ -333,35 +339,42 @@ func (c *Core) tellState() {
 	}
 }
 
-// gates compares what the ports are to what the caller was told; closings come first.
+// told is what the caller was told of each port.
+type told map[PortID]bool
+
+// gates compares what the gates are to what the caller was told.
 func (c *Core) gates() []Gate {
+	return c.compare(c.emitted, func(p *port) bool { return p.gate != gateShut })
+}
+
+// compare gives what is to be told, closings first. A port that the caller was told nothing of is told.
+func (c *Core) compare(was told, is func(*port) bool) []Gate {
 	var open, shut []Gate
 	for _, id := range c.order {
 		p := c.ports[id]
 		if p.absent {
 			continue
 		}
-		is := p.gate != gateShut
-		if was, ok := c.emitted[id]; ok && was == is && !c.reaffirm[id] {
+		now := is(p)
+		if before, ok := was[id]; ok && before == now {
 			continue
 		}
-		c.emitted[id] = is
-		if is {
+		was[id] = now
+		if now {
 			open = append(open, Gate{id, true})
 		} else {
 			shut = append(shut, Gate{id, false})
 		}
 	}
-	if len(c.emitted) > len(c.ports) {
-		for id := range c.emitted {
+	if len(was) > len(c.ports) {
+		for id := range was {
 			if c.ports[id] == nil {
-				delete(c.emitted, id)
+				delete(was, id)
 				shut = append(shut, Gate{id, false})
 			}
 		}
-		slices.SortFunc(shut, func(a, b Gate) int { return int(a.Port) - int(b.Port) })
+		slices.SortFunc(shut, func(a, b Gate) int { return cmp.Compare(a.Port, b.Port) })
 	}
-	clear(c.reaffirm)
 	return append(shut, open...)
 }
 
@@ -375,6 +388,9 @@ func (c *Core) nextDeadline() time.Duration {
 	}
 	if c.recompute && c.resumeBy == 0 {
 		at = min(at, c.computeNext)
+	}
+	if c.unicast.sliceAt > 0 {
+		at = min(at, c.unicast.sliceAt)
 	}
 	if by := c.want.since + c.cfg.Grace; by > c.now && c.resumeBy == 0 {
 		at = min(at, by)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"decenter/net/frame"
+	"decenter/net/path"
 )
 
 // gateState is what a port's gate is and which promise goes with it.
@@ -80,6 +81,8 @@ type port struct {
 	floodDue  time.Duration // when something of pending is due; 0: nothing
 	floodNext time.Duration // not before
 	sync      agreement
+
+	accord accord // on unicast paths
 }
 
 // usable tells whether the adjacency may carry the tree: both engines hear one another and the data path works.
@@ -116,6 +119,8 @@ func (c *Core) reset(p *port, why string) {
 		c.shut(p)
 	}
 	if p.twoWay {
+		c.unicast.agreement.Down(path.Port(p.id))
+		c.unicast.moved = true
 		c.renew(p)
 	}
 	p.unbind()
@@ -184,7 +189,9 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
 	}
 	if !p.twoWay {
 		p.twoWay = true
-		c.changed = true
+		c.unicast.agreement.Up(path.Port(p.id), p.peer.ID, p.peer.Port)
+		p.accord.since = c.now
+		c.unicast.moved, c.changed = true, true
 		if auth {
 			p.sec.private = nil // what was said in this session stays secret if we are broken into later
 			c.throw(p)
@@ -197,6 +204,7 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
 	p.acked = max(p.acked, h.Ack)
 	p.sendHello = p.sendHello || h.Answer
 	c.promises(p, h)
+	c.agreed(p, h.Agree)
 	if !h.Untold {
 		c.compareDigests(p, h.Digest)
 	}
@@ -304,11 +312,14 @@ func (c *Core) tickPort(p *port) {
 	}
 	quiet := c.now - p.heardAt
 	switch {
-	case !p.twoWay && quiet > 7*c.cfg.Hello/2:
+	case !(p.twoWay && p.echo.alive) && quiet > 7*c.cfg.Hello/2: // nothing of the neighbour is known to live
 		c.reset(p, "silent")
 		return
 	case quiet > c.cfg.HoldEngine:
 		c.reset(p, "engine silent for too long")
+		return
+	case p.twoWay && c.lags(p):
+		c.reset(p, "neighbour does not follow our topology")
 		return
 	case p.twoWay && !p.silent && quiet > 7*c.cfg.Hello/2:
 		p.silent = true

@@ -149,9 +149,8 @@ func (c *Core) learn(o, old *object, from *port) {
 	if old != nil {
 		was = old.node
 	}
-	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
-		c.recompute = true
-	}
+	c.recabled = c.recabled || was.Main != o.node.Main || !slices.Equal(was.Links, o.node.Links)
+	c.recompute = c.recompute || c.recabled || was.Priority != o.node.Priority
 	if was.Generation != o.node.Generation {
 		c.flush = true
 	}
@@ -252,7 +251,7 @@ func (c *Core) expire() {
 			c.restart = c.restart || o.age(c.now) >= refresh
 		case o.age(c.now) >= maxAge:
 			c.store.drop(k)
-			c.recompute = true
+			c.recompute, c.recabled = true, true
 		}
 	}
 }
