@@ -48,8 +48,9 @@
 //	9     H      proof     for whom: id 6, port 4, session 8; signature 64 (ed25519)
 //	10    H F    seal      number 8, tag 16: over the whole frame up to the tag; nothing but padding follows
 //	11    H      agree     version 8, serial 8, acknowledged 8, flags 1 (bit 0: detours are ready)
-//	16    F      object    origin 6, index 1, sequence 8, age 2 in seconds, body up to 1400: elements again
-//	17    F      ack       origin 6, index 1, sequence 8, sum 8
+//	16    F      object    origin 6, index 2, sequence 8, age 2 in seconds, body up to 1400: elements again
+//	17    F      ack       origin 6, index 2, sequence 8 (0: the sender has none), sum 8
+//	18    F      buckets   8 each, 128 of them: sums of the parts of the sender's link-state store
 //	32    N      node      priority 2, generation 4, parent 6, parent port 4
 //	33    N      link      neighbour 6, own port 4, neighbour's port 4, cost 4
 //	34    N      macs      6 each, 0 to 200 of them

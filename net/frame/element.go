@@ -18,6 +18,7 @@ const (
 	elemAgree   = 11
 	elemObject  = 16
 	elemAck     = 17
+	elemBuckets = 18
 	elemNode    = 32
 	elemLink    = 33
 	elemMACs    = 34
@@ -59,7 +60,7 @@ func known(typ byte) bool {
 	switch typ {
 	case elemSelf, elemPeer, elemOrder, elemName, elemDigest, elemClaim, elemConsent,
 		elemKeys, elemProof, elemSeal, elemAgree,
-		elemObject, elemAck, elemNode, elemLink, elemMACs, elemEdge, elemMoved:
+		elemObject, elemAck, elemBuckets, elemNode, elemLink, elemMACs, elemEdge, elemMoved:
 		return true
 	}
 	return false
