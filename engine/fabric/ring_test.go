@@ -61,6 +61,8 @@ func satellite() int {
 			answer = fmt.Sprint(f.Keep(context.Background(), []net.HardwareAddr{mac}))
 		case "knows":
 			answer = f.Knows(mac)
+		case "priority":
+			answer = setPriority(f, arg)
 		}
 		_ = out.Encode(answer)
 	}
@@ -93,7 +95,7 @@ func openAll() int {
 func roleConfig() Config {
 	name := os.Getenv("NAME")
 	n, _ := strconv.Atoi(name[len(name)-1:])
-	return Config{Name: name, MAC: macOf(n), Auth: authOf(n), Priority: 32768, Host: "decenter0", BPF: rig.BPF(name), State: rig.Run(name),
+	return Config{Name: name, MAC: macOf(n), Auth: authOf(n), Priority: 32768, Host: "decenter0", BPF: rig.BPF(name), State: rig.Run(name), Data: os.Getenv("DATA"),
 		Ports: link.Filter{Exclude: []string{"lan*"}},
 		Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)).With("satellite", name)}
 }

@@ -40,6 +40,9 @@ func (p *Repair) Step(destinations int) bool {
 		}
 		p.done++
 	}
+	if p.Done() {
+		p.spf, p.tree = nil, detour{} // working memory
+	}
 	return p.Done()
 }
 

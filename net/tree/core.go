@@ -38,7 +38,9 @@ type Edge struct {
 	State rstp.State
 }
 
-// Home tells where a MAC lives.
+// Home tells where a MAC lives. A home may be a satellite that cannot be reached at the time, so that a satellite that comes
+// and goes changes the homes of contested MACs alone: a data path takes a home that its Tables do not name for none. A
+// satellite is home to its own id whenever it can be reached.
 type Home struct {
 	MAC       frame.MAC
 	Satellite frame.MAC // zero: nobody says that it is home to the MAC
@@ -61,7 +63,7 @@ type Effects struct {
 	Edges        []Edge       // to the legacy; the data path keeps them open for Config.EdgeLease after the last Ready only
 	Flush        []PortID     // edge ports
 	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before
-	Homes        []Home       // changes
+	Homes        []Home       // changes, perhaps the same twice; at most homesBurst, and the rest with the next Ready, which Deadline asks for at once
 	Send         []Transmit
 	Events       []Event
 	Deadline     time.Duration // call Tick at this time, or as soon after as possible
@@ -92,8 +94,10 @@ type Core struct {
 	order []PortID // the keys of ports, ascending
 
 	store store
-	macs  []frame.MAC // ascending, without duplicates
-	gen   uint32      // counts changes of our gates
+	asked map[frame.Key]time.Duration // objects that somebody has and we asked for
+	index index
+	own   own
+	gen   uint32 // counts changes of our gates
 	topo  topology
 
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
@@ -117,10 +121,11 @@ type Core struct {
 type rule uint8
 
 const (
-	ruleOrder   rule = 1 << iota // a grant asks for a lower vector
-	ruleSeen                     // a grant waits until the end of our own claim was seen
-	ruleClosing                  // a worsening shuts gates first
-	ruleProof                    // a proof is a signature by the key shown
+	ruleOrder    rule = 1 << iota // a grant asks for a lower vector
+	ruleSeen                      // a grant waits until the end of our own claim was seen
+	ruleClosing                   // a worsening shuts gates first
+	ruleProof                     // a proof is a signature by the key shown
+	ruleWithdraw                  // what a fragment does not claim any more leaves the index
 )
 
 // Counters counts what arrived and was not used.
@@ -140,7 +145,9 @@ func New(cfg Config, now time.Duration) *Core {
 	}
 	cfg.fill()
 	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
-		store: store{objects: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}, restart: true, recompute: true}
+		store: newStore(), asked: map[frame.Key]time.Duration{}, index: newIndex(cfg.ID), restart: true, recompute: true,
+		own: own{macs: map[frame.MAC]ownMAC{}, moving: map[frame.MAC]*moving{}}}
+	c.index.news = append(c.index.news, cfg.ID)
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
 	c.housekeep = now + housekeeping
@@ -162,7 +169,7 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 			c.counters.Full++
 			return
 		}
-		p = &port{id: id, pending: map[frame.Key]time.Duration{}}
+		p = &port{id: id}
 		c.ports[id] = p
 		at, _ := slices.BinarySearch(c.order, id)
 		c.order = slices.Insert(c.order, at, id)
@@ -203,20 +210,6 @@ func (c *Core) Remove(id PortID, now time.Duration) {
 		c.order = slices.Delete(c.order, at, at+1)
 	}
 	c.changed = true
-}
-
-// Local tells all the MACs the satellite is home to, besides its own; beyond MaxMACs they are counted as Full
-// and left out.
-func (c *Core) Local(macs []frame.MAC, now time.Duration) {
-	c.pass(now)
-	c.macs = slices.Clone(macs)
-	slices.SortFunc(c.macs, frame.MAC.Compare)
-	c.macs = slices.Compact(c.macs)
-	if len(c.macs) > MaxMACs {
-		c.counters.Full += uint64(len(c.macs) - MaxMACs)
-		c.macs = c.macs[:MaxMACs]
-	}
-	c.restart = true
 }
 
 // SetPriority changes the wish to be root; the lowest (priority, id) is.
@@ -314,6 +307,7 @@ func (c *Core) Ready() Effects {
 			e.Send = c.transmit(p, e.Send)
 		}
 	}
+	e.Homes = c.index.drain(homesBurst)
 	c.deadline = c.nextDeadline()
 	e.Deadline = c.deadline
 	return e
@@ -331,6 +325,7 @@ func (c *Core) tellState() {
 		c.restart = false
 		c.originate()
 	}
+	c.sayFragments()
 }
 
 // gates compares what the ports are to what the caller was told; closings come first.
@@ -367,6 +362,12 @@ func (c *Core) gates() []Gate {
 
 func (c *Core) nextDeadline() time.Duration {
 	at := c.housekeep
+	if len(c.index.news) > 0 {
+		at = c.now
+	}
+	if due := c.own.fragments.due(c.now); due > 0 {
+		at = min(at, due)
+	}
 	if c.resumeBy > 0 {
 		at = min(at, c.resumeBy)
 		if c.resumeSoon > 0 {

@@ -21,11 +21,18 @@ const (
 	Resumed       EventKind = "resumed"        // a restored core acts for itself again
 )
 
+// The kinds about MACs.
+const (
+	MACMoving EventKind = "mac-moving" // MAC is seen here and at Neighbour in turn; it stays there for a while
+	MACsFull  EventKind = "macs-full"  // there are more MACs here than a satellite may be home to
+)
+
 // Event is something to log or to tell a person.
 type Event struct {
 	Kind      EventKind
 	Port      PortID
 	Neighbour frame.MAC
+	MAC       frame.MAC
 	Name      string
 	Why       string
 }

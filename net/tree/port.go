@@ -74,12 +74,8 @@ type port struct {
 	echo  echo
 	proof int // how many echoes in a row make the cable count
 
-	// Flooding. pending: not yet acknowledged, and when last sent (0: not yet).
-	pending   map[frame.Key]time.Duration
-	acks      []frame.Ack
-	floodDue  time.Duration // when something of pending is due; 0: nothing
-	floodNext time.Duration // not before
-	sync      agreement
+	outbox
+	sync agreement
 }
 
 // usable tells whether the adjacency may carry the tree: both engines hear one another and the data path works.
@@ -117,6 +113,7 @@ func (c *Core) reset(p *port, why string) {
 	}
 	if p.twoWay {
 		c.renew(p)
+		clear(c.asked) // nobody knows what he would have sent
 	}
 	p.unbind()
 }
@@ -124,7 +121,7 @@ func (c *Core) reset(p *port, why string) {
 // unbind forgets the peer.
 func (p *port) unbind() {
 	*p = port{id: p.id, link: p.link, absent: p.absent, session: p.session, others: p.others, sec: p.sec.forget(), proof: p.proof,
-		seq: p.seq, sendHello: true, helloDue: p.helloDue, pending: map[frame.Key]time.Duration{}}
+		seq: p.seq, sendHello: true, helloDue: p.helloDue}
 }
 
 // bind takes a new peer. Nothing was promised in this session yet, or reset renewed it.
@@ -291,6 +288,9 @@ func (p *port) due() time.Duration {
 	}
 	if p.floodDue > 0 {
 		at = min(at, p.floodDue)
+	}
+	if p.sync.tellAt > 0 {
+		at = min(at, p.sync.tellAt)
 	}
 	return at
 }

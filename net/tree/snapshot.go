@@ -129,7 +129,7 @@ func (ps *portSnapshot) port(now time.Duration) *port {
 	p := &port{id: ps.ID, absent: true, link: Link{Name: ps.Name, MAC: ps.MAC, Up: ps.Up}, session: ps.Session, peer: ps.Peer,
 		twoWay: ps.TwoWay, gate: ps.Gate, claim: ps.Claim, floor: ps.Floor, heard: ps.Heard, bound: ps.Bound,
 		granted: ps.Granted, consent: ps.Consent, seq: ps.Seq + seqLeap, seqHeard: ps.SeqHeard, heardAt: now,
-		proof: 1, pending: map[frame.Key]time.Duration{}}
+		proof: 1}
 	if s := ps.Secrets; s != nil {
 		p.sec = secrets{mine: s.Mine, nonceAt: now, theirs: s.Theirs, keyed: true, out: [keyLen]byte(s.Out), in: [keyLen]byte(s.In),
 			number: s.Number + numberLeap, window: s.Window}
@@ -192,7 +192,7 @@ func (c *Core) caughtUp() {
 			had++
 			if p.sync.once {
 				equal++
-			} else if p.sync.asked != c.store.digest {
+			} else if p.sync.asked != c.store.digest && p.mayTell(c.now) {
 				p.sync.asked = c.store.digest
 				p.tell() // its answer carries its digest
 			}
@@ -209,14 +209,14 @@ func (c *Core) caughtUp() {
 
 // dangling tells whether the store names a neighbour of whom it holds nothing.
 func (c *Core) dangling() bool {
-	for _, o := range c.store.objects {
+	for _, o := range c.store.graph {
 		for _, l := range o.node.Links {
-			if c.store.objects[frame.Key{Origin: l.Neighbour}] == nil {
+			if c.store.graph[frame.Key{Origin: l.Neighbour}] == nil {
 				return true
 			}
 		}
 	}
-	return len(c.store.objects) == 0
+	return len(c.store.graph) == 0
 }
 
 // resumed ends the takeover: the core acts on what it knows.
