@@ -3,13 +3,16 @@ package sim
 import (
 	"math/rand/v2"
 	"time"
+
+	"decenter/net/frame"
 )
 
 // What a cable needs for a frame. The fabric is crossed in two milliseconds at most, detours included.
 const (
-	delay  = 20 * time.Microsecond // for any frame
-	jitter = 15 * time.Microsecond // more, for hosts' frames: they overtake one another a little
-	netlag = 3 * time.Millisecond  // until an engine hears of carrier, at most
+	delay    = 20 * time.Microsecond // for any frame
+	jitter   = 15 * time.Microsecond // more, for hosts' frames: they overtake one another a little
+	minFrame = 60                    // bytes of an Ethernet frame, without its check sequence
+	netlag   = 3 * time.Millisecond  // until an engine hears of carrier, at most
 )
 
 // cable connects two ends or, as a hub, more.
@@ -141,7 +144,10 @@ func (c *cable) carryRaw(from int, b []byte) {
 				c.free[to] = at
 			}
 			w.Totals.Control++
-			w.Totals.ControlBytes += uint64(len(b))
+			w.Totals.ControlBytes += uint64(max(len(b), minFrame))
+			if len(b) == frame.EchoLen {
+				w.Totals.Echoes++
+			}
 			w.q.push(event{at: at, kind: evRaw, a: e, b: c.epoch, ref: w.raws.keep(b)})
 		}
 	}

@@ -15,6 +15,7 @@ type kernel struct {
 	outs  []plane.Out
 	in    []byte // one frame, as it comes in
 	out   []byte // … and as it goes out
+	news  bool   // that something was learned is on its way to the engine
 }
 
 // hostPort is the port of a host of the satellite itself.
@@ -23,7 +24,7 @@ func hostPort(host int) plane.Port { return plane.Port(1<<20 + host) }
 // bootKernel begins with all shut.
 func (s *satellite) bootKernel() {
 	s.plane = plane.New(s.id, plane.Config{Flow: flow.Config{Slots: 64}, Broken: s.w.o.Broken})
-	s.edge = make([]rstp.State, len(s.ends))
+	s.edge, s.news = make([]rstp.State, len(s.ends)), false
 	for i, e := range s.ends {
 		p := plane.Port(e + 1)
 		s.plane.Attach(p, plane.Fabric, portMAC(tree.PortID(p)))
@@ -134,7 +135,29 @@ func (s *satellite) fromHost(host int, packet int32) {
 }
 
 // fromCable takes a host's frame from a cable.
-func (s *satellite) fromCable(e int, f flight) { s.forward(plane.Port(e+1), e, f) }
+func (s *satellite) fromCable(e int, f flight) {
+	s.forward(plane.Port(e+1), e, f)
+	if !s.news && *s.edgeOf(tree.PortID(e + 1)) != rstp.Discarding {
+		s.news = true
+		s.w.q.push(event{at: s.w.now + netlag, kind: evLearned, a: int32(s.number), ref: s.boot})
+	}
+}
+
+// tellLearned hands over what the data path learned, which waits for an engine that does not run.
+func (s *satellite) tellLearned() {
+	if s.news = false; !s.runs() {
+		return
+	}
+	news := s.plane.Learned()
+	if len(news) == 0 {
+		return
+	}
+	s.step(func() {
+		for _, n := range news {
+			s.core.Learned(tree.PortID(n.Port), []frame.MAC{n.MAC}, s.clock())
+		}
+	})
+}
 
 // forward gives a frame to the data path and carries out what that says.
 func (s *satellite) forward(in plane.Port, e int, f flight) {

@@ -6,14 +6,15 @@ import "time"
 type kind uint8
 
 const (
-	evAction kind = iota // a: index into the schedule's actions
-	evData               // a frame of a host arrives at end a; ref: packet, b: carrier epoch
-	evRaw                // an engine's or a switch's frame arrives at end a; ref: slot, b: carrier epoch
-	evTick               // the engine of satellite a wants Tick; ref: its timer
-	evLinks              // the engine of satellite a is told of its links; ref: the satellite's boot
-	evSecond             // switch a lets a second pass
-	evThaw               // the engine of satellite a goes on
-	evStart              // the engine of satellite a starts
+	evAction  kind = iota // a: index into the schedule's actions
+	evData                // a frame of a host arrives at end a; ref: packet, b: carrier epoch
+	evRaw                 // an engine's or a switch's frame arrives at end a; ref: slot, b: carrier epoch
+	evTick                // the engine of satellite a wants Tick; ref: its timer
+	evLinks               // the engine of satellite a is told of its links; ref: the satellite's boot
+	evSecond              // switch a lets a second pass
+	evThaw                // the engine of satellite a goes on
+	evStart               // the engine of satellite a starts
+	evLearned             // the engine of satellite a is told what was learned at its edges; ref: the satellite's boot
 )
 
 // event is something that happens. Events of one time happen in the order in which they were made.

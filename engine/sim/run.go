@@ -18,7 +18,8 @@ type Totals struct {
 	Fates                                      [plane.Fates]uint64
 	Halves                                     uint64 // Effects that broke off
 	Events, Steps                              uint64
-	Control, ControlBytes                      uint64 // engines' and switches' frames on cables
+	Control, ControlBytes                      uint64 // engines' and switches' frames on cables, padded as Ethernet's are
+	Echoes                                     uint64 // of Control
 	Foreign                                    uint64 // frames that circled among switches of others alone
 	Symmetric                                  uint64 // pairs of ways compared
 	Virtual                                    time.Duration
@@ -43,6 +44,7 @@ func (t *Totals) Add(o *Totals) {
 	t.Steps += o.Steps
 	t.Control += o.Control
 	t.ControlBytes += o.ControlBytes
+	t.Echoes += o.Echoes
 	t.Foreign += o.Foreign
 	t.Symmetric += o.Symmetric
 	t.Virtual += o.Virtual

@@ -152,6 +152,10 @@ func (w *world) happen(e *event) {
 		w.sats[e.a].thaw()
 	case evStart:
 		w.sats[e.a].startEngine()
+	case evLearned:
+		if s := w.sats[e.a]; s.boot == e.ref {
+			s.tellLearned()
+		}
 	case evAction:
 		w.act(int(e.a))
 	}
