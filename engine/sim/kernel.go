@@ -48,7 +48,7 @@ func (s *satellite) localPorts() {
 		return
 	}
 	for i, h := range s.w.hosts {
-		if h.sat == s.number {
+		if h.sat == s.number && !h.away {
 			s.plane.Attach(hostPort(i), plane.Local, frame.MAC{})
 			s.plane.LocalMAC(h.mac, hostPort(i))
 		} else if h.sat >= 0 && i >= len(s.w.sats) {

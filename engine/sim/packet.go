@@ -98,7 +98,7 @@ func (w *world) again(of int32) int32 {
 // inject lets a host send a frame.
 func (w *world) inject(from, to, tags, flow int) int32 {
 	h := &w.hosts[from]
-	if h.gone || to >= 0 && w.hosts[to].gone || h.sat >= 0 && !w.sats[h.sat].power {
+	if h.gone || h.away || to >= 0 && w.hosts[to].gone || h.sat >= 0 && !w.sats[h.sat].power {
 		return -1
 	}
 	n := w.newPacket(from, to, tags, flow)

@@ -16,8 +16,22 @@ type probes struct {
 	pair  map[[2]int]int
 }
 
+// amiss is what a look found that has to be right after quiescence.
+type amiss struct {
+	kind   string
+	packet int
+	what   string
+}
+
+// Error implements error.
+func (a *amiss) Error() string { return a.kind + ": " + a.what }
+
+func wrong(kind string, packet int, format string, args ...any) *amiss {
+	return &amiss{kind, packet, fmt.Sprintf(format, args...)}
+}
+
 // probe lets each host send to all and to each other, and tells what is wrong; nil: all is well.
-func (w *world) probe() error {
+func (w *world) probe() *amiss {
 	p := &probes{g: w.look(), flood: map[int]int{}, pair: map[[2]int]int{}}
 	for i, h := range w.hosts {
 		if h.gone || h.sat >= 0 && !w.sats[h.sat].power {
@@ -35,11 +49,10 @@ func (w *world) probe() error {
 		}
 	}
 	w.run(w.now + transit)
-	if err := w.reached(p); err != nil {
-		return err
+	if a := w.reached(p); a != nil {
+		return a
 	}
-	w.ways(p)
-	return nil
+	return w.ways(p)
 }
 
 func (w *world) watched(from, to int) int {
@@ -55,17 +68,17 @@ func (w *world) connected(g *graph, i, j int) bool {
 }
 
 // reached tells which of the probes should have arrived and did not.
-func (w *world) reached(p *probes) error {
+func (w *world) reached(p *probes) *amiss {
 	for _, i := range p.hosts {
 		for _, j := range p.hosts {
 			if i == j || !w.connected(p.g, i, j) {
 				continue
 			}
 			if !has(w.packets[p.flood[i]].got, j) {
-				return fmt.Errorf("host %d's broadcast did not reach host %d", i, j)
+				return wrong("reach", p.flood[i], "host %d's broadcast did not reach host %d", i, j)
 			}
 			if !has(w.packets[p.pair[[2]int{i, j}]].got, j) {
-				return fmt.Errorf("host %d did not reach host %d", i, j)
+				return wrong("reach", p.pair[[2]int{i, j}], "host %d did not reach host %d", i, j)
 			}
 		}
 	}
@@ -93,7 +106,7 @@ func (w *world) unreached() (n int) {
 }
 
 // ways checks the ways of probes between hosts whose satellites tell of them: those are never flooded.
-func (w *world) ways(p *probes) {
+func (w *world) ways(p *probes) *amiss {
 	p.g.distances()
 	for _, i := range p.hosts {
 		for _, j := range p.hosts {
@@ -102,36 +115,41 @@ func (w *world) ways(p *probes) {
 				continue
 			}
 			there, back := p.pair[[2]int{i, j}], p.pair[[2]int{j, i}]
-			w.shortest(p.g, there, a, b)
+			if bad := w.shortest(p.g, there, a, b); bad != nil {
+				return bad
+			}
 			if i < j {
-				w.symmetric(there, back)
+				if bad := w.symmetric(there, back); bad != nil {
+					return bad
+				}
 			}
 		}
 	}
+	return nil
 }
 
 // shortest checks that each hop of a frame comes nearer to where it goes by what the cable costs.
-func (w *world) shortest(g *graph, packet, from, to int) {
+func (w *world) shortest(g *graph, packet, from, to int) *amiss {
 	at := from
 	for _, e := range w.packets[packet].way {
 		next := w.ends[e].node
 		if w.ends[e].kind != AtSatellite || g.dist[at][to] != g.dist[next][to]+priceOf(w.ends[e].cable.mbps) {
-			w.checks.fail("shortest", int32(packet), "from satellite %d to %d by %v: at %d the distance is %d, at %d %d", from, to, w.packets[packet].way,
+			return wrong("shortest", packet, "from satellite %d to %d by %v: at %d the distance is %d, at %d %d", from, to, w.packets[packet].way,
 				at, g.dist[at][to], next, g.dist[next][to])
-			return
 		}
 		at = next
 	}
 	if at != to {
-		w.checks.fail("shortest", int32(packet), "from satellite %d to %d the way %v ends at %d", from, to, w.packets[packet].way, at)
+		return wrong("shortest", packet, "from satellite %d to %d the way %v ends at %d", from, to, w.packets[packet].way, at)
 	}
+	return nil
 }
 
 // symmetric checks that two frames of one flow and one choice go the same way, each in its direction.
-func (w *world) symmetric(there, back int) {
+func (w *world) symmetric(there, back int) *amiss {
 	a, b := &w.packets[there], &w.packets[back]
 	if a.choice != b.choice {
-		return
+		return nil
 	}
 	w.Totals.Symmetric++
 	same := len(a.way) == len(b.way)
@@ -140,8 +158,9 @@ func (w *world) symmetric(there, back int) {
 		same = x.cable.ends[1-x.side] == b.way[len(b.way)-1-k]
 	}
 	if !same {
-		w.checks.fail("symmetric", int32(there), "ends %v there, %v back (frame %d)", a.way, b.way, back)
+		return wrong("symmetric", there, "ends %v there, %v back (frame %d)", a.way, b.way, back)
 	}
+	return nil
 }
 
 // looks are when a world that has peace is looked at, until its Bound.
@@ -150,21 +169,21 @@ var looks = []time.Duration{150 * ms, 500 * ms, 1200 * ms, 2500 * ms, 5 * time.S
 
 // heal waits until all is well, at most for the Bound.
 func (w *world) heal() {
-	var err error
+	var last *amiss
 	for _, at := range looks {
 		if at > w.s.Bound() || w.checks.failure != nil {
 			break
 		}
 		w.run(w.s.Peace + at)
-		if last := at == w.s.Bound(); !last && !w.spans() {
+		if at < w.s.Bound() && !w.spans() {
 			continue
 		}
-		if err = w.probe(); err == nil {
+		if last = w.probe(); last == nil {
 			w.Totals.Healed = at
 			return
 		}
 	}
-	if err != nil {
-		w.checks.fail("reach", -1, "%v after the last fault: %v", w.s.Bound(), err)
+	if last != nil {
+		w.checks.fail(last.kind, int32(last.packet), "%v after the last fault: %s", w.s.Bound(), last.what)
 	}
 }

@@ -192,7 +192,7 @@ func (s *satellite) tellLinks() {
 func (s *satellite) local() {
 	var macs []frame.MAC
 	for _, h := range s.w.hosts[s.w.s.Satellites:] {
-		if h.sat == s.number {
+		if h.sat == s.number && !h.away {
 			macs = append(macs, h.mac)
 		}
 	}

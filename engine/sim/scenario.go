@@ -14,17 +14,17 @@ type World struct{ *world }
 func Settled(s *Schedule, o Options) (*World, error) {
 	w := newWorld(s, o)
 	w.start()
-	var err error
+	var last *amiss
 	for range 12 {
 		w.run(w.now + s.Warm)
-		if err = w.probe(); err == nil && w.checks.failure == nil {
+		if last = w.probe(); last == nil && w.checks.failure == nil {
 			return &World{w}, nil
 		}
 	}
 	if w.checks.failure != nil {
 		return nil, w.checks.failure
 	}
-	return nil, fmt.Errorf("not at rest after %v: %w", w.now, err)
+	return nil, fmt.Errorf("not at rest after %v: %w", w.now, last)
 }
 
 // Hold stops all engines at once: from here on the data paths are alone, and no control frame moves.

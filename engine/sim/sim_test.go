@@ -16,6 +16,7 @@ var (
 	schedulesFlag = flag.Uint64("schedules", 400, "random schedules to run")
 	firstFlag     = flag.Uint64("first", 1, "the seed of the first")
 	outFlag       = flag.String("out", "", "folder for minimal failing schedules; none: a temporary one")
+	onlyFlag      = flag.String("only", "", "run those of this shape alone, as \"ring\" or \"torus 4x4\"; a + in front: with legacy parts, a -: without")
 	replayFlag    = flag.String("replay", "", "file of a schedule to run alone")
 	shrinkFlag    = flag.Int("shrink", 2000, "how many runs Shrink may take")
 )
@@ -23,10 +24,11 @@ var (
 // TestSchedules is the heart of it: whatever fails, nothing loops, nothing comes twice, nothing passes a shut port; and once
 // nothing fails any more all reach all.
 func TestSchedules(t *testing.T) {
+	needsUnicast(t)
 	var tally Tally
 	begin := time.Now()
 	told := begin
-	Many(*firstFlag, *schedulesFlag, runtime.GOMAXPROCS(0), Options{}, func(s *Schedule, r *Result) bool {
+	Many(*firstFlag, *schedulesFlag, runtime.GOMAXPROCS(0), Options{}, wanted, func(s *Schedule, r *Result) bool {
 		tally.Add(s, r)
 		if r.Failure != nil {
 			report(t, s, r.Failure, Options{})
@@ -38,6 +40,13 @@ func TestSchedules(t *testing.T) {
 		return tally.Failed < 20
 	})
 	t.Logf("seeds from %d, %v\n%v", *firstFlag, time.Since(begin).Round(time.Millisecond), &tally)
+}
+
+// wanted is what -only says.
+func wanted(s *Schedule) bool {
+	shape, legacy := strings.CutPrefix(*onlyFlag, "+")
+	shape, pure := strings.CutPrefix(shape, "-")
+	return strings.HasPrefix(s.Shape, shape) && (!legacy || s.edges()) && (!pure || !s.edges())
 }
 
 // report shrinks a failure, tells it and writes it to a file.

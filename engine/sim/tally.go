@@ -67,9 +67,9 @@ func (t *Tally) String() string {
 	return b.String()
 }
 
-// Many runs the schedules of consecutive seeds on so many processors, and gives each to done, one at a time, until that says
-// no more. What is given to done is in no order; each schedule's outcome is that of its seed alone.
-func Many(first, count uint64, workers int, o Options, done func(*Schedule, *Result) bool) {
+// Many runs the schedules of consecutive seeds, those that are wanted, on so many processors, and gives each to done, one at a
+// time, until that says no more. What is given to done is in no order; each schedule's outcome is that of its seed alone.
+func Many(first, count uint64, workers int, o Options, wanted func(*Schedule) bool, done func(*Schedule, *Result) bool) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	next, more := first, true
@@ -83,6 +83,9 @@ func Many(first, count uint64, workers int, o Options, done func(*Schedule, *Res
 		wg.Go(func() {
 			for seed, ok := take(); ok; seed, ok = take() {
 				s := Generate(seed)
+				if wanted != nil && !wanted(s) {
+					continue
+				}
 				r := Run(s, o)
 				mu.Lock()
 				more = more && done(s, r)

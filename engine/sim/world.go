@@ -45,6 +45,7 @@ type host struct {
 	sat  int // where it is; -1: at a cable
 	end  int // with sat -1
 	gone bool
+	away bool // a VM that stands still while it is moved
 }
 
 // newWorld builds what the schedule says; nothing runs yet.
@@ -156,6 +157,10 @@ func (w *world) happen(e *event) {
 		if s := w.sats[e.a]; s.boot == e.ref {
 			s.tellLearned()
 		}
+	case evArrive:
+		h := &w.hosts[e.a]
+		h.away = false
+		w.sats[h.sat].tellLocal()
 	case evAction:
 		w.act(int(e.a))
 	}
@@ -214,15 +219,17 @@ func (w *world) act(index int) {
 	}
 }
 
-// move lets a VM go on at another satellite.
+// standstill is how long a VM runs nowhere when it is moved: longer than frames are under way that its old place got too.
+const standstill = 10 * ms
+
+// move takes a VM from its satellite; it goes on at another one a little later.
 func (w *world) move(i, to int) {
 	h := &w.hosts[i]
-	if h.sat < 0 || h.sat == to || h.gone {
+	if h.sat < 0 || h.sat == to || h.gone || h.away {
 		return
 	}
 	from := w.sats[h.sat]
-	h.sat = to
-	for _, s := range []*satellite{from, w.sats[to]} {
-		s.tellLocal()
-	}
+	h.sat, h.away = to, true
+	from.tellLocal()
+	w.q.push(event{at: w.now + standstill, kind: evArrive, a: int32(i)})
 }
