@@ -118,6 +118,21 @@ func TestADeviceMoves(t *testing.T) {
 	w.at(t, laptop, frame.MAC{})
 }
 
+// A device that says nothing any more is forgotten after five minutes; one that is told of again is not.
+func TestLearnedAddressesAge(t *testing.T) {
+	w := settled(t, line(3, 2))
+	n := w.nodes[0]
+	n.local(device(3))
+	n.learned(77, device(1), device(2))
+	for range 8 {
+		w.run(50 * time.Second)
+		n.learned(77, device(2))
+	}
+	w.at(t, device(1), frame.MAC{})
+	w.at(t, device(2), n.id)
+	w.at(t, device(3), n.id)
+}
+
 // Two satellites see an address for the first time at once: the lower id has it, the other lets go.
 func TestOfEqualClaimsTheLowerIDWins(t *testing.T) {
 	w := settled(t, line(4, 3))

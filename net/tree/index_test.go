@@ -2,6 +2,7 @@ package tree
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -189,10 +190,12 @@ func history(seed uint64, broken rule) (w *world, err error) {
 // connected tells whether one satellite sees another.
 func (w *world) connected(a, b *node) bool { return a.core.topo.nodes[b.id] != nil }
 
+var historiesFlag = flag.Uint64("histories", 20, "random histories of MACs to run, from seed 0")
+
 // Through loss, reordering, moves, and restarts with and without snapshot, the index kept up by differences is what a look
 // at everything would tell, and in peace all satellites tell the same home of every MAC.
 func TestTheIndexIsWhatIsStored(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range *historiesFlag {
 		if w, err := history(seed, 0); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, strings.Join(w.log, "\n"))
 		}

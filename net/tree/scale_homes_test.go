@@ -2,14 +2,16 @@ package tree
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"decenter/net/frame"
 )
 
-// crowd gives the objects of many satellites with many MACs each, as a neighbour would send them.
-func crowd(satellites, each int) (objects []frame.Object) {
+// crowd gives the objects of many satellites with many MACs each, as a neighbour would send them. Without distinct the MACs
+// of a fragment are one only, said again and again: the bytes are as many, and a test has less to do.
+func crowd(satellites, each int, distinct bool) (objects []frame.Object) {
 	next := 0
 	for i := range satellites {
 		origin := frame.MAC{4, 0, 0, 0, byte(i >> 8), byte(i)}
@@ -17,7 +19,11 @@ func crowd(satellites, each int) (objects []frame.Object) {
 		objects = append(objects, frame.Object{Key: frame.Key{Origin: origin}, Seq: 1, Body: main.Append(nil)})
 		for left, index := each, uint16(firstMACs); left > 0; index++ {
 			n := min(left, frame.MaxMACsBody)
-			body := (&frame.Node{MACs: devices(next, next+n)}).Append(nil)
+			macs := slices.Repeat(devices(next, next+1), n)
+			if distinct {
+				macs = devices(next, next+n)
+			}
+			body := (&frame.Node{MACs: macs}).Append(nil)
 			objects = append(objects, frame.Object{Key: frame.Key{Origin: origin, Index: index}, Seq: 1, Body: body})
 			next, left = next+n, left-n
 		}
@@ -44,7 +50,7 @@ func inUse() uint64 {
 // A million MACs of a thousand satellites, in one core.
 func TestAMillionMACs(t *testing.T) {
 	const satellites, each = 1000, 1000
-	objects := crowd(satellites, each)
+	objects := crowd(satellites, each, true)
 	before, begin := inUse(), time.Now()
 	c := New(Config{ID: frame.MAC{2, 1}, Unauthenticated: true}, 0)
 	feed(c, objects)
@@ -110,7 +116,7 @@ func TestANewNeighbourIsToldTenThousandObjects(t *testing.T) {
 	w := line(1, 2)
 	w.cables[0].carrier = false
 	w.startAll()
-	objects := crowd(100, 20_000)
+	objects := crowd(100, 20_000, false)
 	bytes := 0
 	for _, o := range objects {
 		bytes += o.Len()
@@ -143,7 +149,7 @@ func TestARestartedEngineIsToldEverythingOnce(t *testing.T) {
 		w.connect(i+1, (i+1)%6+1, 10000)
 	}
 	settled(t, w)
-	objects := crowd(50, 10_000)
+	objects := crowd(50, 10_000, false)
 	bytes := 0
 	for _, o := range objects {
 		bytes += o.Len()
@@ -185,7 +191,7 @@ func TestLinkStateGoesAheadOfMACs(t *testing.T) {
 	w := line(3, 3)
 	settled(t, w)
 	n := w.nodes[0]
-	for _, o := range crowd(100, 20_000) {
+	for _, o := range crowd(100, 20_000, false) {
 		feed(n.core, []frame.Object{o})
 		n.core.enqueue(n.core.ports[w.cables[0].port], o.Key)
 	}
@@ -206,7 +212,7 @@ func TestLinkStateGoesAheadOfMACs(t *testing.T) {
 
 func BenchmarkAFragmentOfAMillion(b *testing.B) {
 	c := New(Config{ID: frame.MAC{2, 1}, Unauthenticated: true}, 0)
-	feed(c, crowd(1000, 1000))
+	feed(c, crowd(1000, 1000, true))
 	k := frame.Key{Origin: frame.MAC{4}, Index: firstMACs}
 	old, _ := frame.ParseNode(c.store.objects[k].body)
 	seq := uint64(1)
