@@ -35,6 +35,7 @@ func (c *Config) fill() {
 	set(&c.Gap, 500*time.Microsecond)
 	set(&c.Dwell, 20*time.Millisecond)
 	set(&c.Forget, time.Second)
+	c.Forget = max(c.Forget, c.Gap)
 	if c.Slots <= 0 {
 		c.Slots = 1 << 16
 	}
@@ -78,7 +79,7 @@ func (c *Choices) Pick(hash uint64, bytes int, now time.Duration, loads [2]*Load
 	switch {
 	case !s.used || pause > c.cfg.Forget:
 		*s = slot{used: true, moved: unit - uint32(c.cfg.Dwell>>unitShift) - 1, tick: uint16(ticks(now)), choice: c.fresh(hash, now, loads)}
-	case pause > c.cfg.Gap:
+	case pause > c.cfg.Gap+1<<unitShift: // one unit more, as two rounded times may be that much nearer
 		s.settle(now)
 		if time.Duration(unit-s.moved)<<unitShift > c.cfg.Dwell && c.better(s, now, loads) {
 			s.choice ^= 1
