@@ -58,6 +58,9 @@ type Home struct {
 //  4. apply the openings of Gates, Live and Edges, and follow Tables;
 //  5. apply Homes; if FlushLearned, forget every learned address of every port.
 //
+// A core that starts knows no homes, and tells all of them as it learns them. A caller whose data path outlived the core before
+// keeps the old homes until a minute or so after the event Resumed, and then forgets those that were not told again.
+//
 // The order is what the proofs in the package comment and in package path stand on. A caller that cannot do 2 removes the
 // stored snapshot before it goes on, so that the next start begins anew.
 type Effects struct {
@@ -218,6 +221,7 @@ func (c *Core) Remove(id PortID, now time.Duration) {
 	}
 	c.reset(p, "port removed")
 	c.removeEdge(id)
+	c.forgetPort(id)
 	delete(c.ports, id)
 	if at, ok := slices.BinarySearch(c.order, id); ok {
 		c.order = slices.Delete(c.order, at, at+1)

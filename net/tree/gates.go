@@ -28,7 +28,7 @@ func (c *Core) steerOnce() (granted bool) {
 		case t.gate != gateDown:
 			c.pursue(t)
 			c.enter(t)
-		case c.up != nil: // our parent to be is our child still, and will leave: while he waits, we wait
+		case c.up != nil && c.broken&ruleDrain == 0: // our parent to be is our child still, and will leave: while he waits, we wait
 			c.withdraw(c.up)
 		}
 	}

@@ -75,7 +75,8 @@ type port struct {
 	proof int // how many echoes in a row make the cable count
 
 	outbox
-	sync agreement
+	sync  agreement
+	taken time.Duration // see afford; it outlives the peer
 
 	edge        edgePort
 	joined      bool           // the cable leads within our part of the constellation; see parts.go
@@ -126,7 +127,7 @@ func (c *Core) reset(p *port, why string) {
 // unbind forgets the peer.
 func (p *port) unbind() {
 	*p = port{id: p.id, link: p.link, absent: p.absent, session: p.session, others: p.others, sec: p.sec.forget(), proof: p.proof,
-		seq: p.seq, sendHello: true, helloDue: p.helloDue, edge: p.edge, theirBridge: frame.NoBridge}
+		seq: p.seq, sendHello: true, helloDue: p.helloDue, taken: p.taken, edge: p.edge, theirBridge: frame.NoBridge}
 }
 
 // bind takes a new peer. Nothing was promised in this session yet, or reset renewed it.
