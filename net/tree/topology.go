@@ -28,7 +28,7 @@ func (t *topology) links(v *vertex) []frame.Link { return t.graph.Links(v.index)
 
 // compute finds the root, every distance to it, and from these what we should be. The graph is that of the unicast paths too.
 func (c *Core) compute() {
-	t := c.reach()
+	t := c.gather()
 	t.elect()
 	c.announce(t)
 	me := t.nodes[c.cfg.ID]
@@ -45,11 +45,12 @@ func (c *Core) compute() {
 		c.want = w
 	}
 	c.topo = t
+	c.edges.stale = true
 }
 
-// reach gathers the satellites that can be reached over cables which both ends tell. The graph is built anew only if somebody's
+// gather finds the satellites that can be reached over cables which both ends tell. The graph is built anew only if somebody's
 // cables changed.
-func (c *Core) reach() topology {
+func (c *Core) gather() topology {
 	mains := map[frame.MAC]*frame.Node{c.cfg.ID: {Main: true, Priority: c.cfg.Priority, Name: c.cfg.Name}}
 	for k, o := range c.store.objects {
 		if o.node.Main {
@@ -103,11 +104,13 @@ func (c *Core) announce(t topology) {
 	for _, id := range t.order {
 		if c.topo.nodes[id] == nil && id != c.cfg.ID {
 			c.event(Event{Kind: SatelliteUp, Neighbour: id, Name: t.nodes[id].name})
+			c.reach(id, true)
 		}
 	}
 	for _, id := range c.topo.order {
 		if t.nodes[id] == nil {
 			c.event(Event{Kind: SatelliteDown, Neighbour: id, Name: c.topo.nodes[id].name})
+			c.reach(id, false)
 		}
 	}
 	c.flush = true
