@@ -58,6 +58,7 @@ func TestTranscripts(t *testing.T) {
 			t.Skipf("%v: `go tool task setup build` makes it", err)
 		}
 	}
+	t.Setenv("GOTMPDIR", t.TempDir()) // testscript's own folder stays where -run leaves a script out
 	deadline, _ := t.Deadline()
 	testscript.RunT(inTurn{t}, testscript.Params{
 		Deadline:            deadline,
