@@ -88,7 +88,8 @@ const (
 	housekeeping = 5 * time.Second
 	refresh      = 5 * time.Minute       // an origin sends its objects anew
 	maxAge       = 15 * time.Minute      // an object that was not is dropped
-	nearDeath    = time.Minute           // before maxAge: not sent and not taken any more
+	bulkyLife    = 4                     // times refresh and maxAge: fragments of MACs
+	nearDeath    = time.Minute           // before that: not sent and not taken any more
 	computePause = 10 * time.Microsecond // per satellite, between two computations: one takes about a third of that
 	reflood      = 100 * time.Millisecond
 	crowdHold    = 5 * time.Second // a port stays shut so long after two neighbours were heard on it
@@ -98,16 +99,19 @@ const (
 	fragmentPace  = 20 * time.Millisecond // and in the long run, one in this time: at most 0.6 Mbit/s
 	gatherTime    = 20 * time.Millisecond // so long learned MACs are gathered before they are said
 
-	newsAge     = 2 * time.Second // a fragment that is older when it comes is only offered
-	inFlight    = 64              // fragments on their way over one cable: what a socket's queue takes
-	maxAcks     = 4096            // waiting to be sent
+	newsAge     = 2 * time.Second      // a fragment that is older when it comes is only offered
+	inFlight    = 64                   // fragments on their way over one cable: what a socket's queue takes
+	takeBurst   = maxObjects           // fragments taken from one port at once
+	takePace    = 2 * time.Millisecond // and in the long run, one in this time
+	maxAcks     = 4096                 // waiting to be sent
 	resync      = 250 * time.Millisecond
 	maxResync   = 30 * time.Second      // between two comparisons that change nothing
 	patience    = 2 * time.Second       // before stores are compared though something is under way
 	askAgain    = 2 * time.Second       // for an object that somebody was asked for
 	digestPause = 20 * time.Millisecond // between two Hellos sent for their digest
 
-	maxMoves   = 5 // takings of one MAC from others in moveTime (RFC 7432 section 15.1)
+	learnedAge = 300 * time.Second // IEEE 802.1D-2004 table 7-5
+	maxMoves   = 5                 // takings of one MAC from others in moveTime (RFC 7432 section 15.1)
 	moveTime   = 180 * time.Second
 	frozenTime = 180 * time.Second // after that it is left to the others
 	maxMoving  = 4096              // MACs that are counted so

@@ -26,11 +26,13 @@ type own struct {
 	moving    map[frame.MAC]*moving
 	told      time.Duration // no event about a moving MAC before
 	full      time.Duration // nor about too many
+	ages      time.Duration // when the learned ones' ages are looked at next
 }
 
 type ownMAC struct {
 	port     PortID // where it was learned; 0: it is local
 	epoch    uint32
+	seen     uint32 // learned: when it was told of last, in seconds
 	fragment uint16 // its number
 }
 
@@ -91,9 +93,9 @@ func (c *Core) makeRoom(local []frame.MAC) {
 	}
 }
 
-// Learned tells of addresses that frames from an edge port showed and that are not at home there yet: new ones, those of
-// another port, and those that another satellite is home to. The caller tells of one again, after a while, for as long as
-// frames show it and it is not at home here: the claim may have been refused, or lost to another satellite.
+// Learned tells of addresses that frames from an edge port showed: at once of new ones, of those of another port, and of those
+// that another satellite is home to; and of all again once in a minute or so for as long as frames show them. What it does
+// not tell of for the ageing time of IEEE 802.1D-2004 (table 7-5), 300 s, is forgotten.
 func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 	c.pass(now)
 	if port == 0 {
@@ -102,7 +104,7 @@ func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 	for _, mac := range macs {
 		switch o, ours := c.own.macs[mac]; {
 		case ours && o.port != 0:
-			o.port = port
+			o.port, o.seen = port, seconds(c.now)
 			c.own.macs[mac] = o
 		case ours, !c.claimable(mac):
 		case len(c.own.macs) >= MaxMACs:
@@ -113,7 +115,7 @@ func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 	}
 }
 
-// Forget tells of learned addresses that no frame has shown for long.
+// Forget tells of learned addresses that are known to be gone.
 func (c *Core) Forget(macs []frame.MAC, now time.Duration) {
 	c.pass(now)
 	for _, mac := range macs {
@@ -125,9 +127,14 @@ func (c *Core) Forget(macs []frame.MAC, now time.Duration) {
 
 // forgetPort forgets all that was learned on a port: it was flushed, or is no edge any more.
 func (c *Core) forgetPort(port PortID) {
+	c.forgetThose(func(o ownMAC) bool { return o.port == port })
+}
+
+// forgetThose forgets learned addresses, in a fixed order.
+func (c *Core) forgetThose(of func(ownMAC) bool) {
 	for i := range c.own.fragments.all {
 		for _, m := range slices.Clone(c.own.fragments.all[i].claims) {
-			if port != 0 && c.own.macs[m.MAC].port == port {
+			if o := c.own.macs[m.MAC]; o.port != 0 && of(o) {
 				c.disown(m.MAC, false)
 			}
 		}
@@ -154,7 +161,7 @@ func (c *Core) nextEpoch(mac frame.MAC) uint32 {
 
 func (c *Core) claim(mac frame.MAC, port PortID, epoch uint32) {
 	number := c.own.fragments.put(frame.Moved{MAC: mac, Epoch: epoch}, port == 0)
-	c.own.macs[mac] = ownMAC{port: port, epoch: epoch, fragment: number}
+	c.own.macs[mac] = ownMAC{port: port, epoch: epoch, seen: seconds(c.now), fragment: number}
 }
 
 func (c *Core) disown(mac frame.MAC, urgent bool) {
@@ -224,11 +231,17 @@ func (c *Core) tooMany(n uint64) {
 	}
 }
 
-// age forgets moves that nobody will ask for.
-func (o *own) age(now time.Duration) {
-	for mac, m := range o.moving {
-		if now >= m.until && now-m.since >= moveTime {
-			delete(o.moving, mac)
+// ageHomes forgets learned addresses that no frame has shown for long, and moves that nobody will ask for.
+func (c *Core) ageHomes() {
+	for mac, m := range c.own.moving {
+		if c.now >= m.until && c.now-m.since >= moveTime {
+			delete(c.own.moving, mac)
 		}
 	}
+	if c.now >= c.own.ages {
+		c.own.ages = c.now + learnedAge/10
+		c.forgetThose(func(o ownMAC) bool { return seconds(c.now)-o.seen >= uint32(learnedAge/time.Second) })
+	}
 }
+
+func seconds(t time.Duration) uint32 { return uint32(t / time.Second) }

@@ -135,6 +135,15 @@ func (b *outbox) acknowledge(a frame.Ack) bool {
 	return true
 }
 
+// afford bounds what a neighbour has us take and pass on of MACs: the generic cell rate algorithm of ITU-T I.371.
+func (p *port) afford(now time.Duration) bool {
+	if now < p.taken-takeBurst*takePace {
+		return false
+	}
+	p.taken = max(p.taken, now) + takePace
+	return true
+}
+
 // dateFlood finds when something is due next.
 func (b *outbox) dateFlood(now time.Duration) {
 	b.floodDue = 0

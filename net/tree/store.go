@@ -41,7 +41,16 @@ func (o *object) mark() uint64 { return mix(mix(bits(o.key)^o.stamp.Seq) ^ o.sta
 func bulky(k frame.Key) bool { return k.Index >= firstMACs }
 
 // sendable tells whether an object has long enough to live to be sent and offered.
-func (o *object) sendable(now time.Duration) bool { return o.age(now) < maxAge-nearDeath }
+func (o *object) sendable(now time.Duration) bool { return o.age(now) < life(o.key)*maxAge-nearDeath }
+
+// life is how long an object lives, and is not refreshed, in units of maxAge and refresh. Fragments are many, and a satellite's
+// do no harm when it is gone: it cannot be reached.
+func life(k frame.Key) time.Duration {
+	if bulky(k) {
+		return bulkyLife
+	}
+	return 1
+}
 
 // store holds the link state of all satellites.
 type store struct {
@@ -151,6 +160,10 @@ func (c *Core) take(p *port, w frame.Object) {
 			return
 		}
 	}
+	if bulky(w.Key) && !p.afford(c.now) {
+		c.counters.Full++ // it comes again
+		return
+	}
 	ack()
 	node, err := frame.ParseNode(w.Body)
 	age := time.Duration(w.Age) * time.Second
@@ -158,7 +171,7 @@ func (c *Core) take(p *port, w frame.Object) {
 	case err != nil || w.Key.Index > maxIndex || w.Key.Origin.IsZero() || w.Key.Origin.IsGroup():
 		c.counters.Malformed++
 		return
-	case age >= maxAge-nearDeath:
+	case age >= life(w.Key)*maxAge-nearDeath:
 		c.counters.Stale++
 		return
 	case !c.store.room(w.Key):
@@ -226,6 +239,9 @@ func (c *Core) notice(k frame.Key, old, o *object) {
 	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
 		c.recompute = true
 	}
+	if was.Edges != o.node.Edges || !slices.Equal(was.Silent, o.node.Silent) || !sameEdge(was.Edge, o.node.Edge) {
+		c.edges.stale = true
+	}
 	if was.Generation != o.node.Generation {
 		c.flush = true
 	}
@@ -259,7 +275,7 @@ func (c *Core) tellObject(index uint16, body []byte) bool {
 	switch {
 	case old == nil && len(body) == 0:
 		return false
-	case old != nil && string(old.body) == string(body) && (len(body) == 0 || old.age(c.now) < refresh):
+	case old != nil && string(old.body) == string(body) && (len(body) == 0 || old.age(c.now) < life(k)*refresh):
 		return false
 	case old != nil:
 		seq = old.stamp.Seq + 1
@@ -292,6 +308,7 @@ func (c *Core) say() map[uint16]*frame.Node {
 		said[n].Links = append(said[n].Links, frame.Link{Neighbour: p.peer.ID, Port: uint32(id),
 			NeighbourPort: p.peer.Port, Cost: Cost(p.link.Mbps)})
 	}
+	c.sayEdges(said)
 	return said
 }
 
@@ -300,9 +317,9 @@ func (c *Core) expire() {
 	var gone []*object
 	for k, o := range c.store.objects {
 		switch age := o.age(c.now); {
-		case age >= maxAge && (k.Origin != c.cfg.ID || len(o.body) == 0):
+		case age >= life(k)*maxAge && (k.Origin != c.cfg.ID || len(o.body) == 0):
 			gone = append(gone, o)
-		case age < refresh || k.Origin != c.cfg.ID || len(o.body) == 0:
+		case age < life(k)*refresh || k.Origin != c.cfg.ID || len(o.body) == 0:
 		case bulky(k):
 			gone = append(gone, o)
 		default:
@@ -318,5 +335,6 @@ func (c *Core) expire() {
 		c.store.drop(o.key)
 		c.notice(o.key, o, nil)
 	}
-	c.own.age(c.now)
+	c.ageHomes()
+	maps.DeleteFunc(c.asked, func(_ frame.Key, at time.Duration) bool { return c.now-at >= askAgain })
 }
