@@ -9,6 +9,8 @@ const (
 	MaxMACsBody  = 200  // MACs of epoch 0 in one object
 	MaxMovedBody = 100  // MACs of other epochs in one object
 
+	MaxSilentBody = 200 // silent neighbours in one object
+
 	// Buckets is into how many parts a link-state store is divided when two stores are compared.
 	Buckets = 128
 

@@ -25,7 +25,7 @@ func sampleHello() Hello {
 
 func sampleFlood() Flood {
 	n := Node{Main: true, Priority: 0x8000, Generation: 4, Parent: macB, ParentPort: 7, Name: "s1",
-		Links: []Link{{macB, 7, 9, 2000}}, Edge: &Edge{Bridge: 5, Changes: 6}}
+		Links: []Link{{macB, 7, 9, 2000}}, Edges: true, Silent: []MAC{macB}, Edge: &Edge{Bridge: 5, Changes: 6}}
 	m := Node{MACs: []MAC{macB}, Moved: []Moved{{macA, 7}, {macB, 1 << 31}}}
 	return Flood{Self: Self{macA, 7, 1, 2}, Peer: Peer{macB, 9, 3},
 		Objects: []Object{{Key{macA, 0}, 12, 30, n.Append(nil)}, {Key{macB, 0x110}, 1, 0, []byte{}}, {Key{macB, 1023}, 1, 0, m.Append(nil)}},
@@ -57,6 +57,21 @@ func TestHelloBytes(t *testing.T) {
 		"06 0008 0000000000000005" + "07 0010 0000000000000006 0000000000000007"
 	if got := hex.EncodeToString(h.Append(nil, macA)); got != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("got  %s\nwant %s", got, strings.ReplaceAll(want, " ", ""))
+	}
+}
+
+func TestClaimBytes(t *testing.T) {
+	n := Node{MACs: []MAC{macA, macB}, Moved: []Moved{{macB, 0x102}}}
+	want := "22 000c 02dece00000a 02dece00000b" + "24 000a 02dece00000b 00000102"
+	if got := hex.EncodeToString(n.Append(nil)); got != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, strings.ReplaceAll(want, " ", ""))
+	}
+	claims := slices.Collect(Claims(n.Append(nil)))
+	if !slices.Equal(claims, []Moved{{macA, 0}, {macB, 0}, {macB, 0x102}}) {
+		t.Errorf("claims %v", claims)
+	}
+	for range Claims(n.Append(nil)) {
+		break // and the walk ends
 	}
 }
 
@@ -136,6 +151,16 @@ func TestEchoIsReflected(t *testing.T) {
 	}
 	if Reflect(b) {
 		t.Error("an answer was answered")
+	}
+	b = Echo{1, 2}.Append(nil, Header{Group, macA, TypeEchoRequest})
+	if !Reflect(b) {
+		t.Error("what is asked of the group is not answered")
+	}
+	if h, err := ParseHeader(b); err != nil || h != (Header{macA, MAC{0x00, 0x80, 0xc2, 0, 0, 0x0e}, TypeEchoReply}) {
+		t.Errorf("answered by %+v, %v", h, err)
+	}
+	if Reflect(Echo{1, 2}.Append(nil, Header{BridgeGroup, macA, TypeEchoRequest})) {
+		t.Error("what is asked of another group is answered")
 	}
 	if e, err := ParseEcho(b[OffBody:]); err != nil || e != (Echo{1, 2}) {
 		t.Errorf("%+v, %v", e, err)

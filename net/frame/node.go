@@ -28,8 +28,10 @@ type Node struct {
 	Parent     MAC    // zero: none
 	ParentPort uint32 // own port toward it
 	Name       string
+	Edges      bool    // Main: it has edge ports in use, and tells an Edge
 	Links      []Link  // at most MaxLinksBody
 	Edge       *Edge   // nil: none
+	Silent     []MAC   // neighbours with Edges whose engine says nothing; at most MaxSilentBody
 	MACs       []MAC   // at most MaxMACsBody
 	Moved      []Moved // at most MaxMovedBody; those of MACs have epoch 0
 }
@@ -42,6 +44,9 @@ func (n *Node) Append(b []byte) []byte {
 		b = append(b, n.Parent[:]...)
 		b = binary.BigEndian.AppendUint32(b, n.ParentPort)
 		b = append(appendElem(b, elemName, len(n.Name)), n.Name...)
+	}
+	if n.Main && n.Edges {
+		b = append(appendElem(b, elemFlags, 1), flagEdges)
 	}
 	for _, l := range n.Links {
 		b = append(appendElem(b, elemLink, 18), l.Neighbour[:]...)
@@ -57,6 +62,12 @@ func (n *Node) Append(b []byte) []byte {
 	}
 	if n.Edge != nil {
 		b = n.Edge.Append(appendElem(b, elemEdge, EdgeLen))
+	}
+	if len(n.Silent) > 0 {
+		b = appendElem(b, elemSilent, 6*len(n.Silent))
+		for _, m := range n.Silent {
+			b = append(b, m[:]...)
+		}
 	}
 	if len(n.Moved) > 0 {
 		b = appendElem(b, elemMoved, movedLen*len(n.Moved))
@@ -99,6 +110,17 @@ func ParseNode(body []byte) (Node, error) {
 			if e, err = ParseEdge(v); err == nil {
 				n.Edge = &e
 			}
+		case elemFlags:
+			if err = want("flags", v, 1); err == nil {
+				n.Edges = v[0]&flagEdges != 0
+			}
+		case elemSilent:
+			if len(v)%6 != 0 || len(v) > 6*MaxSilentBody {
+				return malformed("silent of %d bytes", len(v))
+			}
+			for ; len(v) > 0; v = v[6:] {
+				n.Silent = append(n.Silent, MAC(v[0:6]))
+			}
 		case elemMoved:
 			if err = checkMoved(v); err == nil {
 				n.Moved = make([]Moved, 0, len(v)/movedLen)
@@ -109,8 +131,8 @@ func ParseNode(body []byte) (Node, error) {
 		}
 		return err
 	})
-	if err == nil && !n.Main && n.Name != "" {
-		err = malformed("name without node")
+	if err == nil && !n.Main && (n.Name != "" || n.Edges) {
+		err = malformed("name or flags without node")
 	}
 	if err != nil {
 		return Node{}, err
@@ -118,7 +140,10 @@ func ParseNode(body []byte) (Node, error) {
 	return n, nil
 }
 
-const movedLen = 10
+const (
+	movedLen  = 10
+	flagEdges = 1 << 0
+)
 
 func checkMACs(v []byte) error {
 	if len(v)%6 != 0 || len(v) > 6*MaxMACsBody {
