@@ -29,6 +29,8 @@ type world struct {
 	steps       int                 // gate changes checked
 	drop        func(b []byte) bool // sees every frame sent, and may take it away
 	log         []string
+
+	island // switches of others, and what they are cabled to
 }
 
 type node struct {
@@ -47,6 +49,7 @@ type node struct {
 	flushes   int
 	homes     map[frame.MAC]frame.MAC // as this life of the engine told
 	lastMoved time.Duration
+	legacy    legacyPorts
 	tamper    func(*Auth) // makes an impostor
 }
 
@@ -156,7 +159,7 @@ func (w *world) check() {
 		return n
 	}
 	for _, c := range w.cables {
-		if !c.a.gates[c.port] || !c.b.gates[c.bport] {
+		if !c.a.passes(c.port) || !c.b.passes(c.bport) {
 			continue
 		}
 		a, b := find(c.a), find(c.b)
@@ -165,6 +168,7 @@ func (w *world) check() {
 		}
 		root[a] = b
 	}
+	w.checkIsland(root, find)
 }
 
 // spans tells what keeps the open cables from being one tree per component of working cables, both ends alike.
@@ -217,6 +221,7 @@ func (n *node) send(port PortID, b []byte) {
 			return
 		}
 	}
+	n.toSwitch(port, b)
 }
 
 func (w *world) carry(c *wire, from int, to *node, port PortID, b []byte) {
@@ -248,6 +253,9 @@ func (w *world) carry(c *wire, from int, to *node, port PortID, b []byte) {
 
 // arrive is the kernel's part: the data path answers echoes; the rest goes to the engine's socket.
 func (n *node) arrive(port PortID, b []byte) {
+	if n.starts == 0 { // not a satellite yet
+		return
+	}
 	if b[frame.OffType] == byte(frame.TypeEchoRequest) {
 		b = append([]byte(nil), b...)
 		if frame.Reflect(b) {
@@ -279,8 +287,9 @@ func (n *node) step(input func()) {
 	}
 	input()
 	e := n.core.Ready()
+	n.legacy.ready = w.now
 	n.settle(e.Homes)
-	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 { // the common case, without ceremony
+	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 && len(e.Edges) == 0 { // the common case, without ceremony
 		for _, t := range e.Send {
 			n.send(t.Port, t.Frame)
 		}
@@ -334,7 +343,7 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 		}
 	}
 	return []func() bool{
-		gate(false),
+		func() bool { n.edges(e, false); return gate(false)() },
 		func() bool {
 			if e.Changed {
 				n.disk = nil // stored lazily: the core is what would be on the disk until its next input
@@ -347,7 +356,7 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 			}
 			return true
 		},
-		gate(true),
+		func() bool { n.edges(e, true); return gate(true)() },
 		func() bool {
 			if e.FlushLearned {
 				n.flushes++
@@ -388,6 +397,7 @@ func (n *node) links() {
 			n.core.Link(c.bport, l, n.w.now)
 		}
 	}
+	n.patchLinks()
 }
 
 func portMAC(p PortID) frame.MAC { return frame.MAC{2, 0, 0, 0, byte(p >> 8), byte(p)} }
