@@ -1,7 +1,10 @@
 package tree
 
 import (
+	"flag"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -315,6 +318,103 @@ func TestTheRootIsOutside(t *testing.T) {
 		took := w.together(t, 40*time.Second)
 		if t.Logf("seed %d: healed in %v", seed, took); !w.open(b) {
 			t.Errorf("seed %d: the other way is shut", seed)
+		}
+	}
+}
+
+// edgeSchedule runs one seed: satellites, islands, and whatever befalls them, with the checker on; then peace.
+func edgeSchedule(seed uint64, broken rule) (w *world, err error) {
+	r := rand.New(rand.NewPCG(seed, 5))
+	n := 3 + r.IntN(4)
+	w = newWorld(seed, n)
+	w.cfg.Edges, w.broken = true, broken
+	for i := range n {
+		w.connect(i, (i+1)%n, 10000)
+	}
+	if r.IntN(2) == 0 {
+		w.connect(r.IntN(n), r.IntN(n), 1000)
+	}
+	w.slow = time.Duration(1+r.IntN(10)) * time.Millisecond
+	for range 1 + r.IntN(2) {
+		priority := []int{0x1000, 0x9000}[r.IntN(2)]
+		s, s2 := w.rapid(priority, 1+2*len(w.switches)), w.rapid(0x9000, 2+2*len(w.switches))
+		w.between(s, s2)
+		for range 1 + r.IntN(3) {
+			w.patch(r.IntN(n), []*otherSwitch{s, s2}[r.IntN(2)])
+		}
+	}
+	err = caught(func() {
+		w.startAll()
+		w.run(time.Duration(r.IntN(50)) * time.Second)
+		for range 4 + r.IntN(8) {
+			w.edgeChaos(r)
+			w.run(w.chance(time.Duration(1+r.IntN(8000)) * time.Millisecond))
+		}
+		w.note("peace")
+		for _, c := range w.cables {
+			if !c.carrier {
+				c.set(w, true)
+			}
+		}
+		for _, p := range w.patches {
+			w.plug(p, true)
+		}
+		for _, n := range w.nodes {
+			n.start()
+			n.thaw()
+		}
+		w.run(75 * time.Second)
+	})
+	if err == nil {
+		err = w.oneNetwork()
+	}
+	return w, err
+}
+
+func (w *world) edgeChaos(r *rand.Rand) {
+	n, c, p := w.nodes[r.IntN(len(w.nodes))], w.cables[r.IntN(len(w.cables))], w.patches[r.IntN(len(w.patches))]
+	switch r.IntN(8) {
+	case 0, 1:
+		c.set(w, !c.carrier)
+	case 2, 3:
+		w.plug(p, !p.up)
+	case 4:
+		if n.frozen {
+			n.thaw()
+		} else {
+			n.freeze()
+		}
+	case 5:
+		if n.core != nil {
+			n.kill(r.IntN(3) > 0)
+		} else {
+			n.start()
+		}
+	case 6:
+		for _, c := range n.wires { // it is cut off, and comes back
+			c.set(w, false)
+		}
+		w.after(w.chance(20*time.Second), func() {
+			for _, c := range n.wires {
+				c.set(w, true)
+			}
+		})
+	case 7:
+		if n.core != nil && !n.frozen {
+			n.step(func() { n.core.SetPriority(uint16(0x8000+0x1000*r.IntN(3)), w.now) })
+		}
+	}
+}
+
+var edgeSchedulesFlag = flag.Uint64("edgeschedules", 40, "random schedules with edges to run, from seed 1")
+
+// Whatever happens to satellites, cables and islands, frames never find a loop, and in peace all is one network.
+func TestNoScheduleLoopsThroughAnIsland(t *testing.T) {
+	failed := 0
+	for seed := uint64(1); seed <= *edgeSchedulesFlag && failed < 3; seed++ {
+		if w, err := edgeSchedule(seed, 0); err != nil {
+			failed++
+			t.Errorf("seed %d: %v\n%s", seed, err, strings.Join(w.log, "\n"))
 		}
 	}
 }

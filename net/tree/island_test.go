@@ -205,6 +205,9 @@ func (w *world) sent(s *otherSwitch) {
 }
 
 func (w *world) pass(p *patch, to int, b []byte) {
+	if debugPass != nil {
+		debugPass(w, p, to, b)
+	}
 	if !p.up {
 		return
 	}
@@ -327,3 +330,5 @@ func (w *world) edgePicture() string {
 	}
 	return s
 }
+
+var debugPass func(w *world, p *patch, to int, b []byte)
