@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ type Link struct {
 	Up   bool      // has carrier and is administratively up
 	Mbps uint64    // speed in Mbit/s; 0: not known, taken for 1000
 	MAC  frame.MAC // the source of what we send there
+	// Changes counts changes of carrier since the interface is there, as Linux does (carrier_changes); 0: not known.
+	Changes uint32
 }
 
 // Gate is what a port's gate is to become.
@@ -93,6 +96,9 @@ type Core struct {
 	want want
 	up   *port // the one port whose gate is open toward a parent, or nil
 
+	calmUntil time.Duration // what was under way when a gate last shut, or a promise to a child moved, has arrived then
+	leftUntil time.Duration // the same, of the gate toward a parent
+
 	ports map[PortID]*port
 	order []PortID // the keys of ports, ascending
 
@@ -102,6 +108,7 @@ type Core struct {
 	own   own
 	gen   uint32 // counts changes of our gates
 	topo  topology
+	edges edges
 
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
 	resumeBy    time.Duration
@@ -129,6 +136,8 @@ const (
 	ruleClosing                   // a worsening shuts gates first
 	ruleProof                     // a proof is a signature by the key shown
 	ruleWithdraw                  // what a fragment does not claim any more leaves the index
+	ruleJoin                      // parts become one bridge before they become one network
+	ruleDrain                     // an end becomes up when what was under way has arrived
 )
 
 // Counters counts what arrived and was not used.
@@ -154,6 +163,7 @@ func New(cfg Config, now time.Duration) *Core {
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
 	c.housekeep = now + housekeeping
+	c.edges = newEdges(&c.cfg, now)
 	return c
 }
 
@@ -182,6 +192,8 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 	if p.link.Name != l.Name || p.link.MAC != l.MAC {
 		c.reset(p, "another interface")
 	}
+	shown := c.known(id) && !p.absent && p.link.Name == l.Name && p.link.MAC == l.MAC
+	defer func(old Link) { c.cabledAnew(p, old, l, shown) }(p.link)
 	if p.absent || !c.known(id) {
 		p.absent = false
 		c.reaffirm[id] = true
@@ -208,6 +220,7 @@ func (c *Core) Remove(id PortID, now time.Duration) {
 		return
 	}
 	c.reset(p, "port removed")
+	c.removeEdge(id)
 	c.forgetPort(id)
 	delete(c.ports, id)
 	if at, ok := slices.BinarySearch(c.order, id); ok {
@@ -223,11 +236,18 @@ func (c *Core) SetPriority(prio uint16, now time.Duration) {
 	c.restart, c.recompute = true, true
 }
 
-// Input takes a frame of our EtherType that arrived on a port. It keeps no reference to b.
+// Input takes a frame of our EtherType, or to frame.BridgeGroup, that arrived on a port. It keeps no reference to b.
 func (c *Core) Input(id PortID, b []byte, now time.Duration) {
 	c.pass(now)
-	h, err := frame.ParseHeader(b)
 	p := c.ports[id]
+	if isBPDU(b) {
+		c.bpdu(p, b)
+		return
+	}
+	h, err := frame.ParseHeader(b)
+	if p != nil && !p.absent && p.link.Up && (err == nil || errors.Is(err, frame.ErrVersion)) {
+		c.satellite(p)
+	}
 	switch {
 	case err != nil:
 		c.counters.Malformed++
@@ -302,15 +322,18 @@ func (c *Core) Ready() Effects {
 		c.compute()
 		c.computeNext = c.now + time.Duration(len(c.topo.order))*computePause
 	}
+	c.bridge()
 	c.steer()
-	c.tellState() // steering may have moved gates
-	e := Effects{Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
-	c.events, c.changed, c.flush = nil, false, false
+	edges := c.letThrough()
+	c.tellState() // all this may have moved gates and edges
+	e := Effects{Edges: edges, Flush: c.edges.flush, Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
+	c.events, c.changed, c.flush, c.edges.flush = nil, false, false, nil
 	for _, id := range c.order {
 		if p := c.ports[id]; !p.absent && p.link.Up {
 			e.Send = c.transmit(p, e.Send)
 		}
 	}
+	e.Send, c.edges.sends = append(e.Send, c.edges.sends...), nil
 	e.Homes = c.index.drain(homesBurst)
 	c.deadline = c.nextDeadline()
 	e.Deadline = c.deadline
@@ -383,6 +406,17 @@ func (c *Core) nextDeadline() time.Duration {
 	}
 	if by := c.want.since + c.cfg.Grace; by > c.now && c.resumeBy == 0 {
 		at = min(at, by)
+	}
+	for _, t := range [...]time.Duration{c.calmUntil, c.leftUntil} {
+		if t > c.now {
+			at = min(at, t)
+		}
+	}
+	if c.edges.due > 0 {
+		at = min(at, c.edges.due)
+	}
+	if c.edges.staleAt > 0 {
+		at = min(at, c.edges.staleAt)
 	}
 	for _, p := range c.ports {
 		if !p.absent && p.link.Up {

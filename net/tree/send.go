@@ -21,6 +21,10 @@ func (c *Core) transmit(p *port, out []Transmit) []Transmit {
 	if p.sendHello {
 		out = append(out, Transmit{p.id, c.sayHello(p)})
 	}
+	if p.edge.send {
+		p.edge.send = false
+		out = append(out, Transmit{p.id, p.appendProbe()})
+	}
 	if p.echo.send {
 		p.echo.send = false
 		h := frame.Header{Destination: p.peer.MAC, Source: p.link.MAC, Type: frame.TypeEchoRequest}
@@ -48,6 +52,7 @@ func (c *Core) sayHello(p *port) []byte {
 	}
 	if p.twoWay {
 		h.Claim, h.Seen, h.Grant = p.claim, p.heard.Number, p.granted
+		h.Bridge, h.Joined = c.edges.confirmed, p.joined
 	}
 	p.helloDue = c.now + c.cfg.Hello
 	if h.Answer {

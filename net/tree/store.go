@@ -239,6 +239,9 @@ func (c *Core) notice(k frame.Key, old, o *object) {
 	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
 		c.recompute = true
 	}
+	if was.Edges != o.node.Edges || !slices.Equal(was.Silent, o.node.Silent) || !sameEdge(was.Edge, o.node.Edge) {
+		c.edges.stale = true
+	}
 	if was.Generation != o.node.Generation {
 		c.flush = true
 	}
@@ -305,6 +308,7 @@ func (c *Core) say() map[uint16]*frame.Node {
 		said[n].Links = append(said[n].Links, frame.Link{Neighbour: p.peer.ID, Port: uint32(id),
 			NeighbourPort: p.peer.Port, Cost: Cost(p.link.Mbps)})
 	}
+	c.sayEdges(said)
 	return said
 }
 

@@ -52,6 +52,7 @@ func (c *Core) compute() {
 		c.want = w
 	}
 	c.topo = t
+	c.edges.stale = true
 }
 
 // graph gathers the satellites that can be reached over cables which both ends tell.
