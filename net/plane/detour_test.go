@@ -79,7 +79,7 @@ func TestEverySingleFailureIsGoneAround(t *testing.T) {
 			carrier(c, false)
 			check("cable", k)
 			carrier(c, true)
-			w.now += time.Second // so that policing is at rest
+			w.later(time.Second) // so that policing is at rest
 		}
 		for dead := range n {
 			for _, up := range []bool{false, true} {
@@ -92,7 +92,7 @@ func TestEverySingleFailureIsGoneAround(t *testing.T) {
 					check("satellite", dead)
 				}
 			}
-			w.now += time.Second
+			w.later(time.Second)
 		}
 	}
 }
@@ -140,7 +140,7 @@ func TestAnAddressThatMovedTakesNoDetour(t *testing.T) {
 	if tr := w.send(1, guest, plain(guestOf(0), unknown, 1)); !tr.has(Deflected) && tr.last() != DropSettling {
 		t.Errorf("%+v", tr)
 	}
-	w.now += time.Second
+	w.later(time.Second)
 	for _, up := range []bool{true, false} { // it dies anew
 		w.planes[0].Carrier(w.cables[0].portA, up, w.now)
 	}

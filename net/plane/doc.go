@@ -64,9 +64,14 @@
 // multicast stream of 95 Mbit/s in full frames, and lets 4,000 devices ask at once after a power cut. A loop in an island
 // at 10 Gbit/s has 15 million short frames a second; 1/1,800 of it comes through, which a core per satellite bears easily.
 //
-// Settle. The proofs of package path take it that all satellites on the way hold the same homes. On its path a frame comes by
-// the port toward its source, so it gets ever further from that. A detour has no such check, so frames to and from
-// an address that has moved in the last second take none.
+// F7. The proofs of package path take it that all satellites on the way hold the same homes. On its path a frame comes by the
+// port toward its source, so it gets ever further from that. A detour has no such check: if a guest has moved, and some
+// know and some do not, a frame to it can go around a failure toward the one place and the other in turn, for ever. So frames to
+// and from an address whose home has changed here in the last Config.Settle (1 s) take no detour; and no frame takes one
+// where the engine was not alive in the last half of that. Let the news of a move begin at time t and reach every engine that is alive
+// within Settle/2. Until t + Settle those who have heard it take no detours, so detours are among those who have not; after t + Settle/2
+// those who have not heard it take none, as their engines have stopped. It costs what needs a detour around a
+// satellite whose engine has stopped: 200 ms of it, as F5 says.
 //
 // # What is lost on purpose
 //

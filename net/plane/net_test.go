@@ -123,6 +123,14 @@ func (w *web) tables(i int, without ...int) *path.Tables {
 	return &path.Tables{Routes: r, Repair: rep, Agreed: true}
 }
 
+// later lets time pass, with all engines alive.
+func (w *web) later(d time.Duration) {
+	w.now += d
+	for _, p := range w.planes {
+		p.Renew(w.now)
+	}
+}
+
 // cut takes a cable's carrier.
 func (w *web) cut(k int) {
 	w.planes[w.cables[k].a].Carrier(w.cables[k].portA, false, w.now)

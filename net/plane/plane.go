@@ -38,7 +38,8 @@ type Config struct {
 	EdgeLease, HoldEngine time.Duration
 	// Detour is how long after a port's death frames are deflected that would have gone over it (F5); 0: 200 ms.
 	Detour time.Duration
-	// Settle is how long after an address has changed its home frames to and from it take no detour; 0: 1 s.
+	// Settle is how long after an address has changed its home frames to and from it take no detour (F7); 0: 1 s. Half of it is for
+	// the news to reach everybody, half for engines that have just stopped.
 	Settle time.Duration
 	// Refresh is how often an address that goes on sending is reported anew; 0: 10 s.
 	Refresh time.Duration
@@ -60,6 +61,7 @@ type Broken struct {
 	NoF5     bool // deflection lasts for ever and is not policed
 	NoF6a    bool // detours need no agreement
 	NoF6b    bool // marks of before do not count
+	NoF7     bool // detours are taken also where homes may differ
 	NoB2     bool // a gate is judged when frames go out only
 	NoB3     bool // no lease ends
 	NoB4     bool // storms are not capped

@@ -140,13 +140,18 @@ func (p *Plane) onward(f *passage, s step, at home) Fate {
 	return fate
 }
 
-// detour is F5: how long, and how much; and the rule that all on the way must hold the same homes.
+// detour is F5: how long, and how much; and F7, the rule that all on the way must hold the same homes.
 func (p *Plane) detour(f *passage, s step, at home, to *port) (Fate, bool) {
+	if !p.cfg.Broken.NoF7 {
+		switch {
+		case !p.leased(p.cfg.Settle/2, f.now):
+			return DropLease, false
+		case p.settling(at, f), p.settling(p.homes[f.source], f):
+			return DropSettling, false
+		}
+	}
 	if p.cfg.Broken.NoF5 {
 		return 0, true
-	}
-	if p.settling(at, f) || p.settling(p.homes[f.source], f) {
-		return DropSettling, false
 	}
 	if s.verdict == path.Deflect {
 		dead := p.ports[Port(s.primary)]

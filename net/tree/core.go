@@ -69,7 +69,7 @@ type Effects struct {
 	Edges        []Edge       // to the legacy; the data path keeps them open for Config.EdgeLease after the last Ready only
 	Flush        []PortID     // edge ports
 	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before
-	Homes        []Home       // changes, perhaps the same twice; at most homesBurst, and the rest with the next Ready, which Deadline asks for at once
+	Homes        []Home       // changes, perhaps the same twice; at most 16,384, and more with the next Ready, which Deadline asks for at once
 	Send         []Transmit
 	Events       []Event
 	Deadline     time.Duration // call Tick at this time, or as soon after as possible
@@ -158,7 +158,7 @@ func New(cfg Config, now time.Duration) *Core {
 	cfg.fill()
 	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
 		store: newStore(), asked: map[frame.Key]time.Duration{}, index: newIndex(cfg.ID), restart: true, recompute: true,
-		own: own{macs: map[frame.MAC]ownMAC{}, moving: map[frame.MAC]*moving{}}}
+		own: own{macs: map[frame.MAC]ownMAC{}, moving: map[frame.MAC]*moving{}, born: now}}
 	c.index.news = append(c.index.news, cfg.ID)
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
