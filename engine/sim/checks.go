@@ -93,7 +93,7 @@ func (c *checks) form(packet int32, b []byte) form {
 		c.fail("changed", packet, "under way: % x instead of % x", b, p.plain)
 		return 0
 	}
-	return form((b[0]^p.plain[0])<<1 | b[6] ^ p.plain[6])
+	return form(destination<<1 | source)
 }
 
 // delivered notes that a host was given a packet.
