@@ -43,6 +43,8 @@ type Fabric interface {
 	// Tree tells the tree. Changed gets a token when it or the satellites changed.
 	Tree() api.Tree
 	Changed() <-chan struct{}
+	// SetPriority makes p the wish to be root, from now on and after each restart; nil is the configuration's again.
+	SetPriority(ctx context.Context, p *uint16) (api.TreePriority, error)
 }
 
 // Radar is who is there; *radar.Radar is the one. Its methods do not wait, but Join and Run.
@@ -114,6 +116,7 @@ const (
 	askWait      = 1500 * time.Millisecond // for the slowest satellite's answer to any question
 	verifyWait   = 30 * time.Second        // for it to walk its whole audit log
 	nameWait     = 5 * time.Second         // for its answer whether a name is taken; a dead one is known as such by then
+	setWait      = 5 * time.Second         // for it to set something, which it writes to its disk
 	actWait      = 30 * time.Second        // for undoing, once the job itself was cancelled
 	stopGrace    = 60 * time.Second        // for a guest to power off when asked
 	recoverRetry = time.Second

@@ -27,6 +27,7 @@ type world struct {
 	guests map[virt.ID]virt.Guest
 	disks  map[virt.ID][]virt.Disk
 	taps   map[string]bool
+	wish   int // what the root priority is lower than 32768
 	acts   int
 	// gate is asked before and after each act with its running number: an error is the act's, and a dead
 	// context stands for a killed engine, which never hears of the act's result.
@@ -252,6 +253,14 @@ func (f fakeFabric) Satellites() []netip.Addr    { return nil }
 func (f fakeFabric) Tree() api.Tree              { return api.Tree{} }
 func (f fakeFabric) Changed() <-chan struct{}    { return nil }
 
+func (f fakeFabric) SetPriority(ctx context.Context, p *uint16) (r api.TreePriority, _ error) {
+	r = api.TreePriority{Was: 32768 - f.wish, Configured: 32768, Priority: 32768, Set: p != nil}
+	if p != nil {
+		r.Priority = int(*p)
+	}
+	return r, f.act(ctx, "set priority", func() error { f.wish = 32768 - r.Priority; return nil })
+}
+
 // alone is the radar of a satellite without others.
 type alone struct{ id string }
 
@@ -285,7 +294,7 @@ func boot(t *testing.T, ctx context.Context, w *world, journal string) *Engine {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = e.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done; _ = j.Close() })
-	for end := time.Now().Add(10 * time.Second); !e.ready.Load(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !e.ready.Load(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the engine does not get ready")
 		}

@@ -181,6 +181,16 @@ func (h heard) Satellites(ctx context.Context) (api.SatellitesReply, error) {
 	return r, err
 }
 
+func (h heard) TreePriority(ctx context.Context, r api.TreePriorityRequest) (api.TreePriority, error) {
+	p, err := h.Service.TreePriority(ctx, r)
+	if err == nil && (r.Priority != nil && p.Priority != *r.Priority || min(p.Priority, p.Was, p.Configured) < 0 ||
+		max(p.Priority, p.Was, p.Configured) > api.MaxPriority) {
+		return api.TreePriority{}, h.lies("its priority")
+	}
+	p.Satellite = h.from.Name
+	return p, err
+}
+
 func (h heard) Events(ctx context.Context, r api.EventsRequest, fn func(api.Event) error) error {
 	over := false
 	err := h.Service.Events(ctx, r, func(ev api.Event) error {

@@ -43,6 +43,10 @@ func (l *Language) Parse(line string) (tui.Intent, error) {
 		in.Audit, in.Object = c.Audit(time.Now()), ""
 	case "grant":
 		in.Object = c.Text(grammar.KeyOn)
+	case "tree":
+		if in.Object = c.Word(1); in.Object != "" {
+			in.View = "" // it is a line of text
+		}
 	case "declare", "revoke":
 		in.Object = ""
 	}

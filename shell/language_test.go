@@ -21,6 +21,8 @@ func TestWhatEnterWouldDo(t *testing.T) {
 		"watch 3F9A":                 {Verb: "watch", Object: "3f9a", View: "watch"},
 		"satellites":                 {Verb: "satellites", View: "satellites"},
 		"tree":                       {Verb: "tree", View: "tree"},
+		"tree priority s3 50":        {Verb: "tree", Object: "s3"},
+		"tree priority s3":           {Verb: "tree", Object: "s3"},
 		"help":                       {Verb: "help", View: "help"},
 		"help create":                {Verb: "help", Object: "create", View: "help"},
 		"create --help":              {Verb: "help", Object: "create", View: "help"},

@@ -140,11 +140,7 @@ func (r *Runner) named(ctx context.Context, p output.Printer, c grammar.Command)
 		r.say(output.Strangers(reply.Satellites) + output.Clocks(reply.Satellites) + output.Refused(reply.Refused))
 		return err
 	case "tree":
-		tree, err := r.svc.Tree(ctx)
-		if err != nil {
-			return err
-		}
-		return p.Tree(tree)
+		return r.tree(ctx, p, c)
 	case "trust":
 		return r.trust(ctx, p, c)
 	case "audit":
@@ -159,6 +155,48 @@ func (r *Runner) named(ctx context.Context, p output.Printer, c grammar.Command)
 		return p.Hello(hello)
 	}
 	panic("shell: the table has the verb " + c.Verb.Name + " and nobody carries it out")
+}
+
+// tree shows the tree, or tells or sets a satellite's priority in it.
+func (r *Runner) tree(ctx context.Context, p output.Printer, c grammar.Command) error {
+	ask, sets := c.TreePriority()
+	if sets {
+		set, err := r.svc.TreePriority(ctx, ask)
+		if err != nil {
+			return err
+		}
+		return p.TreePriority(set)
+	}
+	t, err := r.svc.Tree(ctx)
+	switch {
+	case err != nil:
+		return err
+	case ask.Satellite == "":
+		return p.Tree(t)
+	}
+	n, err := r.node(ctx, t, ask.Satellite)
+	if err != nil {
+		return err
+	}
+	return p.TreeNode(t, n)
+}
+
+// node finds a satellite in the tree, by its name or fingerprint.
+func (r *Runner) node(ctx context.Context, t api.Tree, ref string) (api.TreeNode, error) {
+	s := api.Satellite{Name: ref}
+	if grammar.IsFingerprint(ref) {
+		var err error
+		if s, err = satellite(ctx, r.svc, ref); err != nil {
+			return api.TreeNode{}, err
+		}
+	}
+	for _, n := range t.Nodes {
+		if n.Name != "" && n.Name == s.Name {
+			return n, nil
+		}
+	}
+	return api.TreeNode{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no satellite %q in the tree that %s knows", ref, output.Clean(t.Satellite)),
+		Hint: "`tree` shows who is in it, `satellites` who answers"}
 }
 
 // search asks every satellite, and tells who did not answer, and who refused to.

@@ -19,7 +19,7 @@ import (
 func fabricConfig(cfg config.Config, id *identity.Identity, log *slog.Logger) fabric.Config {
 	return fabric.Config{Name: cfg.Name, MAC: frame.MAC(id.MAC()), Priority: uint16(cfg.Net.Priority),
 		Ports: link.Filter{Include: cfg.Net.Include, Exclude: cfg.Net.Exclude},
-		Host:  cfg.Net.Host, BPF: cfg.Net.BPF, State: filepath.Join(cfg.Run, "fabric"), Log: log}
+		Host:  cfg.Net.Host, BPF: cfg.Net.BPF, State: filepath.Join(cfg.Run, "fabric"), Data: cfg.Data, Log: log}
 }
 
 // fabricConfig is that of a satellite that runs.

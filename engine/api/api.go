@@ -52,6 +52,10 @@ type Service interface {
 	// Tree tells the satellite tree as the asked satellite's engine knows it.
 	Tree(ctx context.Context) (Tree, error)
 
+	// TreePriority changes a satellite's wish to be root of the tree, from now on and for its later engines too. CodeNotFound
+	// where there is no such satellite, CodeAmbiguous where two have the name, CodeUnavailable where it does not answer.
+	TreePriority(ctx context.Context, r TreePriorityRequest) (TreePriority, error)
+
 	// Trust tells whom the asked satellite trusts, and by which statements.
 	Trust(ctx context.Context) (TrustReply, error)
 

@@ -91,6 +91,27 @@ type DeleteRequest struct {
 	Confirm string `json:"confirm"` // the VM's name
 }
 
+// MaxPriority is the highest root priority of the satellite tree, IEEE 802.1D's 16 bits. The lowest (priority, id) is root.
+const MaxPriority = 65535
+
+// TreePriorityRequest changes a satellite's wish to be root of the tree.
+type TreePriorityRequest struct {
+	Satellite string `json:"satellite"`          // name or fingerprint
+	Priority  *int   `json:"priority,omitempty"` // 0 to MaxPriority, lower wins; nil: what its configuration says, again
+}
+
+// Check tells what is wrong with the request, before anything is done.
+func (r TreePriorityRequest) Check() error {
+	switch {
+	case r.Satellite == "":
+		return &Error{Code: CodeInvalid, Message: "a satellite's name is missing", Hint: "`satellites` lists them"}
+	case r.Priority != nil && (*r.Priority < 0 || *r.Priority > MaxPriority):
+		return &Error{Code: CodeInvalid, Message: fmt.Sprintf("priority %d is out of range", *r.Priority),
+			Hint: fmt.Sprintf("use 0 to %d; the lowest becomes root", MaxPriority)}
+	}
+	return nil
+}
+
 // JobsRequest asks for jobs.
 type JobsRequest struct {
 	ID string `json:"id,omitempty"`

@@ -188,6 +188,7 @@ type TreeNode struct {
 	ID       string `json:"id"`             // fabric id, the satellite's MAC
 	Name     string `json:"name,omitempty"` // where known
 	Priority int    `json:"priority"`       // root priority; lower wins
+	Set      bool   `json:"set,omitempty"`  // it was set by TreePriority; told of the telling satellite alone
 	Parent   string `json:"parent,omitempty"`
 	Distance uint64 `json:"distance"` // to the root, in cost
 	MACs     int    `json:"macs"`     // it is home to
@@ -212,6 +213,15 @@ type TreePort struct {
 	TX        uint64 `json:"tx"`
 	Dropped   uint64 `json:"dropped"`
 	Note      string `json:"note,omitempty"` // why it is shut, where there is something to say
+}
+
+// TreePriority is a satellite's wish to be root of the tree; the lowest (priority, id) is.
+type TreePriority struct {
+	Satellite  string `json:"satellite"`
+	Priority   int    `json:"priority"`      // now
+	Was        int    `json:"was"`           // before
+	Configured int    `json:"configured"`    // what its configuration says
+	Set        bool   `json:"set,omitempty"` // set by TreePriority, which goes before the configuration
 }
 
 // NoteStranger is the note of a port whose neighbour nobody admitted.

@@ -18,11 +18,12 @@ const (
 	Propose Action = "propose" // the line of a statement
 	Audit   Action = "audit"   // reading one entry of it
 	Trust   Action = "trust"   // reading whom a satellite trusts
+	Set     Action = "set"     // a setting of a satellite, such as its root priority
 )
 
 // Actions lists every action.
 func Actions() []Action {
-	return []Action{Login, Read, Create, Control, Console, Delete, Cancel, Declare, Propose, Audit, Trust}
+	return []Action{Login, Read, Create, Control, Console, Delete, Cancel, Declare, Propose, Audit, Trust, Set}
 }
 
 // KindTree is the kind of the object that is the satellite tree, beside those of package api.

@@ -20,7 +20,7 @@ func needs(a Action) (n need, known bool) {
 		return need{api.ScopeRead, api.RoleNone}, true
 	case Read, Trust:
 		return need{api.ScopeRead, api.RoleReader}, true
-	case Create, Control, Console, Cancel:
+	case Create, Control, Console, Cancel, Set:
 		return need{api.ScopeOperate, api.RoleOperator}, true
 	case Delete:
 		return need{api.ScopeAll, api.RoleOwner}, true
@@ -51,8 +51,8 @@ func Decide(p Policy, r Request) Verdict {
 		return allow("the account is known here")
 	case r.Action == Declare || r.Action == Propose:
 		return allow("a known account may bring statements: their own signature and authority count")
-	case r.Action == Trust:
-		r.Object = Object{} // trust is the constellation's, whatever the request names
+	case r.Action == Trust || r.Action == Set:
+		r.Object = Object{} // trust and the satellites are the constellation's, whatever the request names
 	case r.Action == Create:
 		return decideCreate(p, r)
 	}

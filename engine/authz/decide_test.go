@@ -111,8 +111,8 @@ var rules = []rule{
 		}
 		return false
 	}},
-	{"operators on all control everything, open consoles and cancel jobs", func(who string, a Action, _ Object) bool {
-		return who == "all-operator" && one(a, Control, Console, Cancel)
+	{"operators on all control everything, open consoles, cancel jobs and set what satellites have to be set", func(who string, a Action, _ Object) bool {
+		return who == "all-operator" && one(a, Control, Console, Cancel, Set)
 	}},
 	{"who began a job reads and cancels it", func(who string, a Action, o Object) bool {
 		return o.Kind == api.KindJob && o.Began == who && one(a, Read, Cancel)

@@ -15,7 +15,7 @@
 //     everything with what it owns.
 //  8. Who began a job may read and cancel it.
 //  9. A role on an object gives what the table says. A role on all reaches every object and, from reader on, the
-//     satellites, spacesuits, tree and trust; from operator on, creating VMs.
+//     satellites, spacesuits, tree and trust; from operator on, creating VMs and setting what a satellite is set to.
 //  10. Everything else is denied.
 //
 // The table: each action, the least scope and, for those without a better title, the least role on the object.
@@ -29,6 +29,7 @@
 //	control   operate  operator       start, stop, pause, resume, reset
 //	console   operate  operator       reading a console shows secrets, so readers have none
 //	cancel    operate  operator       of a job: as on its VM
+//	set       operate  operator, on all   a satellite's root priority
 //	propose   read     -              a line does nothing until it is signed
 //	declare   read     -              the statement proves itself, whoever brings it: a key can be revoked by any login
 //	delete    all      owner          it cannot be undone

@@ -94,7 +94,7 @@ type Net struct {
 	Exclude  []string `toml:"exclude" comment:"Ports that are not part of the fabric; names or patterns like 'wl*'. The port of the default route is always kept out unless it stands in include."`
 	Include  []string `toml:"include" comment:"Ports that are part of the fabric in any case."`
 	Host     string   `toml:"host" comment:"Name of the satellite's own port on the fabric."`
-	Priority int      `toml:"priority" comment:"Root priority of the satellite tree, 0 to 65535; the lowest becomes root."`
+	Priority int      `toml:"priority" comment:"Root priority of the satellite tree, 0 to 65535; the lowest becomes root. 'tree priority' at any console goes before it, until 'tree priority NAME default'."`
 	BPF      string   `toml:"bpf" comment:"Folder on a bpffs where the data path is pinned, so that it outlives the engine."`
 }
 

@@ -26,4 +26,6 @@
 //	STATE/promises    the core's snapshot and the keys of its adjacencies, mode 0600, on a file system that a reboot
 //	                  empties, as it does the bpffs
 //	STATE/ports.json  how each port's device was before, for Uninstall
+//	DATA/tree.json    {"priority": N}, where SetPriority set it: on disk before it holds, since it goes before the
+//	                  configuration at every start
 package fabric

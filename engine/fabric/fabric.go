@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"decenter/engine/api"
@@ -31,11 +32,12 @@ const (
 type Config struct {
 	Name     string    // of the satellite
 	MAC      frame.MAC // of its host port: its id in the tree
-	Priority uint16    // to be root; the lowest wins
+	Priority uint16    // to be root, unless SetPriority said otherwise; the lowest wins
 	Ports    link.Filter
 	Host     string // name of the host port
 	BPF      string // folder on a bpffs
 	State    string // folder on a file system that a reboot empties
+	Data     string // folder that outlives a reboot: what SetPriority said is kept there
 	// Auth is what neighbours prove themselves with; see package tree. Its key's id is MAC. A fabric that runs has one.
 	Auth *tree.Auth
 	Log  *slog.Logger
@@ -51,9 +53,12 @@ type Fabric struct {
 	changed  chan struct{}
 	stopped  chan struct{} // closed when Run is over
 
+	setting sync.Mutex // held while a priority is kept and then set, so that the last one kept is the last one set
+
 	// Owned by New, then by Run's goroutine.
 	lock    *os.File // makes the data path ours
 	core    *tree.Core
+	set     *uint16 // what SetPriority said, in this life or an earlier one; nil: nothing
 	dp      *datapath.Datapath
 	ports   map[uint32]*port
 	uplinks map[uint32]string     // devices that had the default route once, by name: not ours, also while it is away
@@ -134,7 +139,11 @@ func (c Config) check() error {
 func (f *Fabric) takeOver() error {
 	var b [8]byte
 	_, _ = rand.Read(b[:])
-	f.core = tree.New(tree.Config{ID: f.cfg.MAC, Name: f.cfg.Name, Priority: f.cfg.Priority,
+	var err error
+	if f.set, err = keptPriority(f.cfg.Data); err != nil {
+		f.cfg.Log.Warn("the priority that was set is not known; the configuration's holds", "err", err)
+	}
+	f.core = tree.New(tree.Config{ID: f.cfg.MAC, Name: f.cfg.Name, Priority: f.priority(),
 		Instance: binary.BigEndian.Uint64(b[:]), Auth: f.cfg.Auth}, f.now())
 	path := filepath.Join(f.cfg.State, snapshotFile)
 	if f.dp.Fresh() {

@@ -71,6 +71,7 @@ func (f *Fabric) describe(v tree.View) api.Tree {
 		if !n.Parent.IsZero() {
 			node.Parent = n.Parent.String()
 		}
+		node.Set = n.ID == f.cfg.MAC && f.set != nil
 		if n.ID == v.Root && n.Name != "" {
 			t.Root = n.Name
 		}

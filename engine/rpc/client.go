@@ -129,6 +129,11 @@ func (c *Client) Tree(ctx context.Context) (api.Tree, error) {
 	return call[none, api.Tree](ctx, c, "Tree", none{})
 }
 
+// TreePriority is of api.Service.
+func (c *Client) TreePriority(ctx context.Context, r api.TreePriorityRequest) (api.TreePriority, error) {
+	return call[api.TreePriorityRequest, api.TreePriority](ctx, c, "TreePriority", r)
+}
+
 // Trust is of api.Service.
 func (c *Client) Trust(ctx context.Context) (api.TrustReply, error) {
 	return call[none, api.TrustReply](ctx, c, "Trust", none{})

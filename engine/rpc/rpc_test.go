@@ -50,6 +50,12 @@ func TestRequestsAndTheirErrorsTravelWhole(t *testing.T) {
 	if !errors.As(err, &e) || !errors.As(want, &w) || *e != *w {
 		t.Errorf("the error became %#v, it was %#v", err, want)
 	}
+	for _, p := range []*int{nil, new(0), new(50)} { // none is not nought
+		set, err := client.TreePriority(t.Context(), api.TreePriorityRequest{Satellite: "s2", Priority: p})
+		if err != nil || set.Set != (p != nil) || set.Set && set.Priority != *p {
+			t.Errorf("%v became %+v, %v", p, set, err)
+		}
+	}
 	r, err := client.Search(t.Context(), api.Query{Words: []string{"web"}})
 	if err != nil || len(r.Items) != 1 || r.Items[0].VM == nil {
 		t.Errorf("search: %+v, %v", r, err)

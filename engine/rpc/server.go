@@ -26,9 +26,10 @@ func methods() map[string]func(api.Service) http.Handler {
 		"Satellites": unary("Satellites", func(s api.Service, ctx context.Context, _ none) (api.SatellitesReply, error) {
 			return s.Satellites(ctx)
 		}),
-		"Tree":    unary("Tree", func(s api.Service, ctx context.Context, _ none) (api.Tree, error) { return s.Tree(ctx) }),
-		"Trust":   unary("Trust", func(s api.Service, ctx context.Context, _ none) (api.TrustReply, error) { return s.Trust(ctx) }),
-		"Propose": unary("Propose", api.Service.Propose), "Declare": unary("Declare", api.Service.Declare),
+		"Tree":         unary("Tree", func(s api.Service, ctx context.Context, _ none) (api.Tree, error) { return s.Tree(ctx) }),
+		"TreePriority": unary("TreePriority", api.Service.TreePriority),
+		"Trust":        unary("Trust", func(s api.Service, ctx context.Context, _ none) (api.TrustReply, error) { return s.Trust(ctx) }),
+		"Propose":      unary("Propose", api.Service.Propose), "Declare": unary("Declare", api.Service.Declare),
 		"Audit": unary("Audit", api.Service.Audit), "Events": events, "Console": consoles,
 	}
 }

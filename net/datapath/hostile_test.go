@@ -59,7 +59,7 @@ func TestFramesTooBigForACableEndHere(t *testing.T) {
 		}
 		b.wire["v1"].SendMerged(t, tcp(4000), 1460)
 		for i, want := range []int{1460, 1460, 1080} {
-			if got := b.wire["v2"].Receive(t, time.Second); len(got) != 54+want {
+			if got := b.wire["v2"].Receive(t, 10*time.Second); len(got) != 54+want {
 				t.Fatalf("segment %d has %d bytes", i, len(got))
 			}
 		}
@@ -89,14 +89,23 @@ func TestTaggedControlFramesGoNowhere(t *testing.T) {
 	})
 }
 
-// An echo is between two ports that know each other: what is sent to a group is answered by nobody.
-func TestEchoToAGroupIsNotAnswered(t *testing.T) {
+// A neighbour that does not know our address may ask the nearest bridge, and is answered from the port's own. What is sent
+// to another group is answered by nobody.
+func TestOnlyTheNearestBridgeGroupIsAnswered(t *testing.T) {
 	eachWay(t, func(t *testing.T, b *bench) {
 		echo := []byte{0x88, 0xb5, frame.Version, byte(frame.TypeEchoRequest)}
 		b.expect("f1", ether(broadcast, far1, echo...))
-		b.expect("f1", ether(frame.Group, far1, echo...))
+		b.expect("f1", ether(frame.BridgeGroup, far1, echo...))
 		b.expect("f1", ether(frame.MAC{0x02, 0, 0, 0, 0, '1'}, frame.MAC{}, echo...)) // from nobody
 		if c := b.counters("f1"); c.Reflected != 0 || c.Control != 3 {
+			t.Fatalf("f1 counts %+v", c)
+		}
+		b.wire["f1"].Send(t, ether(frame.Group, far1, echo...))
+		want := ether(far1, frame.MAC{0x02, 0, 0, 0, 0, '1'}, 0x88, 0xb5, frame.Version, byte(frame.TypeEchoReply))
+		if got := b.wire["f1"].Receive(t, time.Second); !bytes.Equal(got, want) {
+			t.Fatalf("f1 answers\n%x, want\n%x", got, want)
+		}
+		if c := b.counters("f1"); c.Reflected != 1 {
 			t.Fatalf("f1 counts %+v", c)
 		}
 	})

@@ -59,6 +59,9 @@ const (
 // BridgeID is a bridge identifier (clause 9.2.5): priority in the upper 16 bits, address in the lower 48. Lower is better.
 type BridgeID uint64
 
+// NoBridge is nobody's: all priority bits and the broadcast address.
+const NoBridge = ^BridgeID(0)
+
 // MakeBridgeID puts one together.
 func MakeBridgeID(priority uint16, address MAC) BridgeID {
 	var b [8]byte

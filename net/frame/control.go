@@ -36,7 +36,7 @@ const (
 	TypeEchoReply   Type = 4
 )
 
-// Group is where Hello and Flood go: the nearest-bridge group address.
+// Group is where Hello, Flood and the EchoRequest to whoever is there go: the nearest-bridge group address.
 var Group = MAC{0x01, 0x80, 0xC2, 0x00, 0x00, 0x0E}
 
 // Sentinels of refused frames. Every error of this package wraps one of them.
@@ -107,14 +107,17 @@ func ParseEcho(body []byte) (Echo, error) {
 	return Echo{binary.BigEndian.Uint64(body), binary.BigEndian.Uint64(body[8:])}, nil
 }
 
-// Reflect turns an EchoRequest into its EchoReply in place, as the data path does, and tells whether b was one.
+// Reflect turns an EchoRequest into its EchoReply in place, as the data path does, and tells whether b was one. What was
+// asked of Group is answered from its address without the group bit, for here the port's own is not known; of other groups
+// nothing is answered.
 func Reflect(b []byte) bool {
 	h, err := ParseHeader(b)
-	if err != nil || h.Type != TypeEchoRequest {
+	if err != nil || h.Type != TypeEchoRequest || h.Destination.IsGroup() && h.Destination != Group {
 		return false
 	}
 	copy(b[0:6], h.Source[:])
 	copy(b[6:12], h.Destination[:])
+	b[6] &^= 1
 	b[OffType] = byte(TypeEchoReply)
 	return true
 }

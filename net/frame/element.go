@@ -16,13 +16,17 @@ const (
 	elemProof   = 9
 	elemSeal    = 10
 	elemAgree   = 11
+	elemBridge  = 12
 	elemObject  = 16
 	elemAck     = 17
+	elemBuckets = 18
 	elemNode    = 32
 	elemLink    = 33
 	elemMACs    = 34
 	elemEdge    = 35
 	elemMoved   = 36
+	elemFlags   = 37
+	elemSilent  = 38
 )
 
 const elemHeader = 3
@@ -58,8 +62,9 @@ func elements(b []byte, fn func(typ byte, v []byte) error) error {
 func known(typ byte) bool {
 	switch typ {
 	case elemSelf, elemPeer, elemOrder, elemName, elemDigest, elemClaim, elemConsent,
-		elemKeys, elemProof, elemSeal, elemAgree,
-		elemObject, elemAck, elemNode, elemLink, elemMACs, elemEdge, elemMoved:
+		elemKeys, elemProof, elemSeal, elemAgree, elemBridge,
+		elemObject, elemAck, elemBuckets, elemNode, elemLink, elemMACs, elemEdge, elemMoved,
+		elemFlags, elemSilent:
 		return true
 	}
 	return false

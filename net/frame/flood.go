@@ -6,17 +6,23 @@ import "encoding/binary"
 const (
 	MaxBody      = 1400 // bytes of an object's body
 	MaxLinksBody = 60   // links in one object
-	MaxMACsBody  = 200  // MACs in one object
+	MaxMACsBody  = 200  // MACs of epoch 0 in one object
+	MaxMovedBody = 100  // MACs of other epochs in one object
 
-	objectFixed = 17
-	ackLen      = 23
+	MaxSilentBody = 200 // silent neighbours in one object
+
+	// Buckets is into how many parts a link-state store is divided when two stores are compared.
+	Buckets = 128
+
+	objectFixed = 18
+	ackLen      = 24
 	floodFixed  = OffBody - HeaderLen + elemHeader + 26 + elemHeader + 18 + elemHeader + sealLen
 )
 
 // Key names a link-state object: one piece of what one satellite tells everybody.
 type Key struct {
 	Origin MAC
-	Index  uint8
+	Index  uint16
 }
 
 // Compare orders keys by origin, then index.
@@ -26,6 +32,12 @@ func (k Key) Compare(o Key) int {
 	}
 	return int(k.Index) - int(o.Index)
 }
+
+func (k Key) append(b []byte) []byte {
+	return binary.BigEndian.AppendUint16(append(b, k.Origin[:]...), k.Index)
+}
+
+func parseKey(v []byte) Key { return Key{MAC(v[0:6]), binary.BigEndian.Uint16(v[6:])} }
 
 // Stamp orders the versions of one object: the higher sequence wins, among equal ones the higher sum.
 type Stamp struct {
@@ -64,18 +76,20 @@ type Object struct {
 // Len is how many bytes the object takes in a Flood.
 func (o Object) Len() int { return elemHeader + objectFixed + len(o.Body) }
 
-// Ack says that the sender holds this version or a later one.
+// Ack says which version the sender holds. Sequence 0: it holds none. Whoever holds a later one sends it; whoever holds an
+// older one, or none, may ask for it by an Ack of his own.
 type Ack struct {
 	Key   Key
 	Stamp Stamp
 }
 
-// Flood carries link-state objects and acknowledgements over one cable.
+// Flood carries link-state objects and acknowledgements over one cable, and the sums by which two stores are compared.
 type Flood struct {
 	Self    Self
 	Peer    Peer
 	Objects []Object
 	Acks    []Ack
+	Sums    []uint64 // of each of the Buckets of the sender's store; nil: not told
 	Seal    Seal
 }
 
@@ -83,27 +97,36 @@ type Flood struct {
 const (
 	FloodRoom = MTU - floodFixed
 	AckLen    = elemHeader + ackLen
+	SumsLen   = elemHeader + 8*Buckets
 )
 
-// Derived limit: the fullest object fits one Flood.
-const _ = uint(FloodRoom - elemHeader - objectFixed - MaxBody)
+// Derived limits: the fullest object fits one Flood, and so do the sums.
+const (
+	_ = uint(FloodRoom - elemHeader - objectFixed - MaxBody)
+	_ = uint(FloodRoom - SumsLen)
+)
 
-// Append writes the whole frame. The caller keeps within FloodRoom.
+// Append writes the whole frame. The caller keeps within FloodRoom; Sums are nil or Buckets many.
 func (f *Flood) Append(b []byte, src MAC) []byte {
 	b = Header{Group, src, TypeFlood}.Append(b)
 	b = appendEnds(b, f.Self, f.Peer)
 	for _, o := range f.Objects {
 		b = appendElem(b, elemObject, objectFixed+len(o.Body))
-		b = append(append(b, o.Key.Origin[:]...), o.Key.Index)
+		b = o.Key.append(b)
 		b = binary.BigEndian.AppendUint64(b, o.Seq)
 		b = binary.BigEndian.AppendUint16(b, o.Age)
 		b = append(b, o.Body...)
 	}
 	for _, a := range f.Acks {
-		b = append(appendElem(b, elemAck, ackLen), a.Key.Origin[:]...)
-		b = append(b, a.Key.Index)
+		b = a.Key.append(appendElem(b, elemAck, ackLen))
 		b = binary.BigEndian.AppendUint64(b, a.Stamp.Seq)
 		b = binary.BigEndian.AppendUint64(b, a.Stamp.Sum)
+	}
+	if f.Sums != nil {
+		b = appendElem(b, elemBuckets, 8*len(f.Sums))
+		for _, s := range f.Sums {
+			b = binary.BigEndian.AppendUint64(b, s)
+		}
 	}
 	return f.Seal.append(b)
 }
@@ -123,12 +146,17 @@ func ParseFlood(body []byte) (Flood, error) {
 			if len(v) < objectFixed || len(v) > objectFixed+MaxBody {
 				return malformed("object of %d bytes", len(v))
 			}
-			f.Objects = append(f.Objects, Object{Key: Key{MAC(v[0:6]), v[6]}, Seq: binary.BigEndian.Uint64(v[7:]),
-				Age: binary.BigEndian.Uint16(v[15:]), Body: v[objectFixed:]})
+			f.Objects = append(f.Objects, Object{Key: parseKey(v), Seq: binary.BigEndian.Uint64(v[8:]),
+				Age: binary.BigEndian.Uint16(v[16:]), Body: v[objectFixed:]})
 		case elemAck:
 			if err = want("ack", v, ackLen); err == nil {
-				f.Acks = append(f.Acks, Ack{Key{MAC(v[0:6]), v[6]},
-					Stamp{binary.BigEndian.Uint64(v[7:]), binary.BigEndian.Uint64(v[15:])}})
+				f.Acks = append(f.Acks, Ack{parseKey(v), Stamp{binary.BigEndian.Uint64(v[8:]), binary.BigEndian.Uint64(v[16:])}})
+			}
+		case elemBuckets:
+			if err = want("buckets", v, 8*Buckets); err == nil {
+				for ; len(v) > 0; v = v[8:] {
+					f.Sums = append(f.Sums, binary.BigEndian.Uint64(v))
+				}
 			}
 		}
 		return err

@@ -2,9 +2,11 @@ package frame
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,10 +25,11 @@ func sampleHello() Hello {
 
 func sampleFlood() Flood {
 	n := Node{Main: true, Priority: 0x8000, Generation: 4, Parent: macB, ParentPort: 7, Name: "s1",
-		Links: []Link{{macB, 7, 9, 2000}}}
+		Links: []Link{{macB, 7, 9, 2000}}, Edges: true, Silent: []MAC{macB}, Edge: &Edge{Bridge: 5, Changes: 6}}
+	m := Node{MACs: []MAC{macB}, Moved: []Moved{{macA, 7}, {macB, 1 << 31}}}
 	return Flood{Self: Self{macA, 7, 1, 2}, Peer: Peer{macB, 9, 3},
-		Objects: []Object{{Key{macA, 0}, 12, 30, n.Append(nil)}, {Key{macB, 16}, 1, 0, []byte{}}},
-		Acks:    []Ack{{Key{macB, 0}, Stamp{8, 9}}}}
+		Objects: []Object{{Key{macA, 0}, 12, 30, n.Append(nil)}, {Key{macB, 0x110}, 1, 0, []byte{}}, {Key{macB, 1023}, 1, 0, m.Append(nil)}},
+		Acks:    []Ack{{Key{macB, 0x203}, Stamp{8, 9}}}}
 }
 
 func TestHelloGoesAndComesAlike(t *testing.T) {
@@ -54,6 +57,21 @@ func TestHelloBytes(t *testing.T) {
 		"06 0008 0000000000000005" + "07 0010 0000000000000006 0000000000000007"
 	if got := hex.EncodeToString(h.Append(nil, macA)); got != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("got  %s\nwant %s", got, strings.ReplaceAll(want, " ", ""))
+	}
+}
+
+func TestClaimBytes(t *testing.T) {
+	n := Node{MACs: []MAC{macA, macB}, Moved: []Moved{{macB, 0x102}}}
+	want := "22 000c 02dece00000a 02dece00000b" + "24 000a 02dece00000b 00000102"
+	if got := hex.EncodeToString(n.Append(nil)); got != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, strings.ReplaceAll(want, " ", ""))
+	}
+	claims := slices.Collect(Claims(n.Append(nil)))
+	if !slices.Equal(claims, []Moved{{macA, 0}, {macB, 0}, {macB, 0x102}}) {
+		t.Errorf("claims %v", claims)
+	}
+	for range Claims(n.Append(nil)) {
+		break // and the walk ends
 	}
 }
 
@@ -113,7 +131,8 @@ func TestFloodGoesAndComesAlike(t *testing.T) {
 func TestTheFullestObjectFitsOneFrame(t *testing.T) {
 	n := Node{Main: true, Name: strings.Repeat("n", MaxName), Links: make([]Link, MaxLinksBody)}
 	m := Node{MACs: make([]MAC, MaxMACsBody)}
-	for _, body := range [][]byte{n.Append(nil), m.Append(nil), make([]byte, MaxBody)} {
+	v := Node{Moved: make([]Moved, MaxMovedBody)}
+	for _, body := range [][]byte{n.Append(nil), m.Append(nil), v.Append(nil), make([]byte, MaxBody)} {
 		f := Flood{Self: Self{Session: 1}, Peer: Peer{ID: macB}, Objects: []Object{{Body: body}}, Seal: Seal{Number: 1}}
 		if len(body) > MaxBody || f.Objects[0].Len() > FloodRoom {
 			t.Errorf("body of %d bytes", len(body))
@@ -132,6 +151,16 @@ func TestEchoIsReflected(t *testing.T) {
 	}
 	if Reflect(b) {
 		t.Error("an answer was answered")
+	}
+	b = Echo{1, 2}.Append(nil, Header{Group, macA, TypeEchoRequest})
+	if !Reflect(b) {
+		t.Error("what is asked of the group is not answered")
+	}
+	if h, err := ParseHeader(b); err != nil || h != (Header{macA, MAC{0x00, 0x80, 0xc2, 0, 0, 0x0e}, TypeEchoReply}) {
+		t.Errorf("answered by %+v, %v", h, err)
+	}
+	if Reflect(Echo{1, 2}.Append(nil, Header{BridgeGroup, macA, TypeEchoRequest})) {
+		t.Error("what is asked of another group is answered")
 	}
 	if e, err := ParseEcho(b[OffBody:]); err != nil || e != (Echo{1, 2}) {
 		t.Errorf("%+v, %v", e, err)
@@ -171,6 +200,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(fl.Append(nil, macA))
 	f.Add(Echo{1, 2}.Append(nil, Header{macB, macA, TypeEchoRequest}))
 	f.Add(append(h.Append(nil, macA), 0, 0, 0))
+	f.Add((&Flood{Self: fl.Self, Peer: fl.Peer, Sums: make([]uint64, Buckets)}).Append(nil, macA))
+	for _, o := range fl.Objects {
+		f.Add(append(Header{Group, macA, TypeFlood}.Append(nil), o.Body...)) // a body alone
+	}
 	full := fullHello()
 	f.Add(AppendSeal(full.Append(nil, macA), 9, sampleTag))
 	f.Add(AppendSeal(fl.Append(nil, macA), 9, sampleTag))
@@ -199,6 +232,17 @@ func FuzzParse(f *testing.F) {
 			again, err := ParseNode(n.Append(nil))
 			if err != nil || !reflect.DeepEqual(n, again) {
 				t.Errorf("%+v\n%+v, %v", n, again, err)
+			}
+			claims := slices.Collect(Claims(body))
+			want := make([]Moved, 0, len(n.MACs)+len(n.Moved))
+			for _, m := range n.MACs {
+				want = append(want, Moved{MAC: m})
+			}
+			sortMoved := func(s []Moved) []Moved {
+				return slices.SortedFunc(slices.Values(s), func(a, b Moved) int { return a.MAC.Compare(b.MAC)*4 + cmp.Compare(a.Epoch, b.Epoch) })
+			}
+			if !slices.Equal(sortMoved(claims), sortMoved(append(want, n.Moved...))) {
+				t.Errorf("claims %v of %+v", claims, n)
 			}
 		}
 		Reflect(b)

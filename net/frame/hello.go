@@ -70,6 +70,7 @@ type Hello struct {
 	Seq    uint64 // grows with every Hello of one instance
 	Ack    uint64 // highest Seq heard in this session
 	Answer bool   // the sender waits for an Ack
+	Joined bool   // the sender takes the cable to lead within one part of the constellation
 	Name   string // at most MaxName bytes
 	Untold bool   // the sender does not tell its digest
 	Digest uint64 // of the sender's link-state store
@@ -77,6 +78,9 @@ type Hello struct {
 	Seen   uint64 // highest claim number heard from the receiver in this session
 	Grant  uint64 // the receiver's claim for which the sender's end is open; 0: closed
 	Agree  Agree
+	// Bridge is the id that all edge ports which the sender knows of have, itself included; 0: there are none; NoBridge: it
+	// does not know that all have the same.
+	Bridge BridgeID
 	Keys   Keys
 	Proof  Proof
 	Seal   Seal
@@ -116,7 +120,7 @@ func (h *Hello) Append(b []byte, src MAC) []byte {
 	b = appendElem(b, elemOrder, 17)
 	b = binary.BigEndian.AppendUint64(b, h.Seq)
 	b = binary.BigEndian.AppendUint64(b, h.Ack)
-	b = append(b, b2u(h.Answer))
+	b = append(b, b2u(h.Answer)|b2u(h.Joined)<<1)
 	b = append(appendElem(b, elemName, len(h.Name)), h.Name...)
 	if !h.Untold {
 		b = binary.BigEndian.AppendUint64(appendElem(b, elemDigest, 8), h.Digest)
@@ -129,6 +133,9 @@ func (h *Hello) Append(b []byte, src MAC) []byte {
 	}
 	b = binary.BigEndian.AppendUint64(appendElem(b, elemConsent, 16), h.Seen)
 	b = binary.BigEndian.AppendUint64(b, h.Grant)
+	if h.Bridge != 0 {
+		b = binary.BigEndian.AppendUint64(appendElem(b, elemBridge, 8), uint64(h.Bridge))
+	}
 	return h.Seal.append(h.Proof.append(h.Keys.append(h.Agree.append(b))))
 }
 
@@ -145,7 +152,7 @@ func ParseHello(body []byte) (Hello, error) {
 		case elemOrder:
 			if err = want("order", v, 17); err == nil {
 				h.Seq, h.Ack = binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
-				h.Answer, ordered = v[16]&1 != 0, true
+				h.Answer, h.Joined, ordered = v[16]&1 != 0, v[16]&2 != 0, true
 			}
 		case elemName:
 			h.Name, err = parseName(v)
@@ -155,6 +162,10 @@ func ParseHello(body []byte) (Hello, error) {
 			}
 		case elemClaim:
 			h.Claim, err = parseClaim(v)
+		case elemBridge:
+			if err = want("bridge", v, 8); err == nil {
+				h.Bridge = BridgeID(binary.BigEndian.Uint64(v))
+			}
 		case elemAgree:
 			h.Agree, err = parseAgree(v)
 		case elemKeys:

@@ -1,6 +1,9 @@
 package frame
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
 // Link is one cable as one of its ends tells it.
 type Link struct {
@@ -10,8 +13,14 @@ type Link struct {
 	Cost          uint32
 }
 
+// Moved is a MAC that another satellite was home to before. Of several claims the highest epoch wins.
+type Moved struct {
+	MAC   MAC
+	Epoch uint32
+}
+
 // Node is the body of a link-state object. The object of index 0 has Main set and the first links; further
-// indexes hold further links, or MACs.
+// indexes hold further links, an edge, or MACs.
 type Node struct {
 	Main       bool
 	Priority   uint16 // to be root; lower wins
@@ -19,8 +28,12 @@ type Node struct {
 	Parent     MAC    // zero: none
 	ParentPort uint32 // own port toward it
 	Name       string
-	Links      []Link // at most MaxLinksBody
-	MACs       []MAC  // at most MaxMACsBody
+	Edges      bool    // Main: it has edge ports in use, and tells an Edge
+	Links      []Link  // at most MaxLinksBody
+	Edge       *Edge   // nil: none
+	Silent     []MAC   // neighbours with Edges whose engine says nothing; at most MaxSilentBody
+	MACs       []MAC   // at most MaxMACsBody
+	Moved      []Moved // at most MaxMovedBody; those of MACs have epoch 0
 }
 
 // Append writes the body's elements.
@@ -32,6 +45,9 @@ func (n *Node) Append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint32(b, n.ParentPort)
 		b = append(appendElem(b, elemName, len(n.Name)), n.Name...)
 	}
+	if n.Main && n.Edges {
+		b = append(appendElem(b, elemFlags, 1), flagEdges)
+	}
 	for _, l := range n.Links {
 		b = append(appendElem(b, elemLink, 18), l.Neighbour[:]...)
 		b = binary.BigEndian.AppendUint32(b, l.Port)
@@ -42,6 +58,21 @@ func (n *Node) Append(b []byte) []byte {
 		b = appendElem(b, elemMACs, 6*len(n.MACs))
 		for _, m := range n.MACs {
 			b = append(b, m[:]...)
+		}
+	}
+	if n.Edge != nil {
+		b = n.Edge.Append(appendElem(b, elemEdge, EdgeLen))
+	}
+	if len(n.Silent) > 0 {
+		b = appendElem(b, elemSilent, 6*len(n.Silent))
+		for _, m := range n.Silent {
+			b = append(b, m[:]...)
+		}
+	}
+	if len(n.Moved) > 0 {
+		b = appendElem(b, elemMoved, movedLen*len(n.Moved))
+		for _, m := range n.Moved {
+			b = binary.BigEndian.AppendUint32(append(b, m.MAC[:]...), m.Epoch)
 		}
 	}
 	return b
@@ -68,20 +99,88 @@ func ParseNode(body []byte) (Node, error) {
 				return malformed("more than %d links", MaxLinksBody)
 			}
 		case elemMACs:
-			if len(v)%6 != 0 || len(v) > 6*MaxMACsBody {
-				return malformed("macs of %d bytes", len(v))
+			if err = checkMACs(v); err == nil && len(v) > 0 {
+				n.MACs = make([]MAC, 0, len(v)/6)
+				for ; len(v) > 0; v = v[6:] {
+					n.MACs = append(n.MACs, MAC(v[0:6]))
+				}
+			}
+		case elemEdge:
+			var e Edge
+			if e, err = ParseEdge(v); err == nil {
+				n.Edge = &e
+			}
+		case elemFlags:
+			if err = want("flags", v, 1); err == nil {
+				n.Edges = v[0]&flagEdges != 0
+			}
+		case elemSilent:
+			if len(v)%6 != 0 || len(v) > 6*MaxSilentBody {
+				return malformed("silent of %d bytes", len(v))
 			}
 			for ; len(v) > 0; v = v[6:] {
-				n.MACs = append(n.MACs, MAC(v[0:6]))
+				n.Silent = append(n.Silent, MAC(v[0:6]))
+			}
+		case elemMoved:
+			if err = checkMoved(v); err == nil {
+				n.Moved = make([]Moved, 0, len(v)/movedLen)
+				for ; len(v) > 0; v = v[movedLen:] {
+					n.Moved = append(n.Moved, parseMoved(v))
+				}
 			}
 		}
 		return err
 	})
-	if err == nil && !n.Main && n.Name != "" {
-		err = malformed("name without node")
+	if err == nil && !n.Main && (n.Name != "" || n.Edges) {
+		err = malformed("name or flags without node")
 	}
 	if err != nil {
 		return Node{}, err
 	}
 	return n, nil
+}
+
+const (
+	movedLen  = 10
+	flagEdges = 1 << 0
+)
+
+func checkMACs(v []byte) error {
+	if len(v)%6 != 0 || len(v) > 6*MaxMACsBody {
+		return malformed("macs of %d bytes", len(v))
+	}
+	return nil
+}
+
+func checkMoved(v []byte) error {
+	if len(v)%movedLen != 0 || len(v) == 0 || len(v) > movedLen*MaxMovedBody {
+		return malformed("moved of %d bytes", len(v))
+	}
+	return nil
+}
+
+func parseMoved(v []byte) Moved { return Moved{MAC(v[0:6]), binary.BigEndian.Uint32(v[6:])} }
+
+// Claims gives each MAC that an object's body claims, with its epoch, in the body's order: what ParseNode would put into
+// MACs and Moved, without making either. A malformed body's claims end where it is malformed.
+func Claims(body []byte) iter.Seq[Moved] {
+	return func(yield func(Moved) bool) {
+		_ = elements(body, func(typ byte, v []byte) error {
+			switch {
+			case typ == elemMACs && checkMACs(v) == nil:
+				for ; len(v) > 0; v = v[6:] {
+					if !yield(Moved{MAC: MAC(v[0:6])}) {
+						return ErrMalformed // to end the walk
+					}
+				}
+			case typ == elemMoved && checkMoved(v) == nil:
+				for ; len(v) > 0; v = v[movedLen:] {
+					if !yield(parseMoved(v)) {
+						return ErrMalformed
+					}
+				}
+			}
+			return nil
+		})
+	}
 }

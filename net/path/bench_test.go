@@ -56,7 +56,7 @@ func BenchmarkTopology(b *testing.B) {
 	}
 }
 
-// All entries are asked for after each announcement of a neighbour.
+// The tables are made after each announcement of a neighbour.
 func BenchmarkLegal(b *testing.B) {
 	for _, n := range sizes {
 		g := regular(rand.New(rand.NewPCG(uint64(n), 1)), n, 5)
@@ -66,17 +66,13 @@ func BenchmarkLegal(b *testing.B) {
 			a := NewAgreement()
 			a.Adopt(r)
 			for k := range g.near(0) {
-				a.Up(name(k))
-				a.Heard(name(k), topo.Version(), true, 1)
+				meet(a, g, 0, k)
+				hear(a, g, 0, k, topo.Version(4), true, 1)
 			}
 			a.Adopt(r)
 			for b.Loop() {
-				a.Heard(name(1), topo.Version(), true, 1)
-				for c := range 4 {
-					for d := range n {
-						a.Legal(c, d)
-					}
-				}
+				hear(a, g, 0, 1, topo.Version(4), true, 1)
+				a.Tables()
 			}
 		})
 	}

@@ -38,6 +38,27 @@ func (g graph) near(i int) map[int]bool {
 	return out
 }
 
+// meet lets satellite i hear k over each of their cables.
+func meet(a *Agreement, g graph, i, k int) {
+	g.between(i, k, func(own, far Port) { a.Up(own, name(k), far) })
+}
+
+// hear passes an announcement of k to satellite i.
+func hear(a *Agreement, g graph, i, k int, seen Version, ready bool, acked uint64) {
+	g.between(i, k, func(own, _ Port) { a.Heard(own, seen, ready, acked) })
+}
+
+func (g graph) between(i, k int, do func(own, far Port)) {
+	for _, c := range g.cables {
+		switch {
+		case c.a == i && c.b == k:
+			do(c.portA, c.portB)
+		case c.a == k && c.b == i:
+			do(c.portB, c.portA)
+		}
+	}
+}
+
 // without gives the graph less the cables that are down.
 func (g graph) without(down func(wire) bool) graph {
 	h := graph{n: g.n}

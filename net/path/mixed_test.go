@@ -10,12 +10,13 @@ import (
 
 // mixture is a moment at which satellites hold different topologies, and have heard different things of one another.
 type mixture struct {
-	w      *world
-	views  []graph           // what a satellite may hold; the first is the whole
-	told   [][]int           // by satellite: the views it has adopted, in order
-	tables map[[2]int]Tables // by satellite and view
-	busy   []bool            // by satellite: it has not worked through the Repair of its last view yet
-	heard  [][]int           // heard[i][k]: the place in told[k] of what i has last heard
+	w          *world
+	views      []graph           // what a satellite may hold; the first is the whole
+	told       [][]int           // by satellite: the views it has adopted, in order
+	tables     map[[2]int]Tables // by satellite and view
+	busy       []bool            // by satellite: it has not worked through the Repair of its last view yet
+	agreements []*Agreement
+	heard      [][]int // heard[i][k]: the place in told[k] of what i has last heard
 }
 
 // shuffle draws a moment. All once agreed on one graph. Then cables broke, came back and came new, and each satellite heard
@@ -58,15 +59,15 @@ func shuffle(t testing.TB, g graph, dice *rand.Rand, colours int) *mixture {
 
 // settle lets satellite i live through what the mixture says, by the Agreement's own methods.
 func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand) {
-	version := func(k, view int) Version { return m.views[view].topology(t, k).Version() }
+	version := func(k, view int) Version { return m.views[view].topology(t, k).Version(colours) }
 	a := NewAgreement()
 	now := m.w.tables[i]
 	a.Adopt(now.Routes)
 	a.Ready(now.Repair)
 	before := m.views[0].near(i)
 	for k := range before {
-		a.Up(name(k))
-		a.Heard(name(k), version(k, 0), true, 1)
+		meet(a, g, i, k)
+		hear(a, g, i, k, version(k, 0), true, 1)
 	}
 	for at, view := range m.told[i][1:] {
 		now = m.of(t, i, view, colours)
@@ -81,19 +82,20 @@ func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand)
 			if dice.IntN(4) == 0 {
 				known = dice.IntN(known + 1)
 			}
-			a.Heard(name(k), version(k, m.told[k][m.heard[i][k]]), !m.busy[k] || m.heard[i][k]+1 < len(m.told[k]), uint64(known+1))
+			hear(a, g, i, k, version(k, m.told[k][m.heard[i][k]]), !m.busy[k] || m.heard[i][k]+1 < len(m.told[k]), uint64(known+1))
 			continue
 		}
-		a.Up(name(k)) // neighbours since a moment, who tell one another what they hold now
+		meet(a, g, i, k) // neighbours since a moment, who tell one another what they hold now
 		if m.heard[i][k] > 0 {
 			echo := uint64(0)
 			if m.heard[k][i] > 0 {
 				echo = a.Serial()
 			}
-			a.Heard(name(k), version(k, m.told[k][len(m.told[k])-1]), !m.busy[k], echo)
+			hear(a, g, i, k, version(k, m.told[k][len(m.told[k])-1]), !m.busy[k], echo)
 		}
 	}
 	m.tables[[2]int{i, -1}] = a.Tables()
+	m.agreements = append(m.agreements, a)
 }
 
 func (m *mixture) of(t testing.TB, i, view, colours int) Tables {
@@ -134,7 +136,7 @@ func TestMixedVersionsDoNotLoop(t *testing.T) {
 					detours++
 				}
 				for d := range now.Routes.Topology().Len() {
-					if now.Legal(0, d) {
+					if now.Allows(0, d) {
 						legal++
 					}
 				}

@@ -40,6 +40,9 @@ func (p *Repair) Step(destinations int) bool {
 		}
 		p.done++
 	}
+	if p.Done() {
+		p.spf, p.tree = nil, detour{} // working memory
+	}
 	return p.Done()
 }
 
@@ -63,7 +66,7 @@ func (p *Repair) take(d, c int) {
 	}
 	for a := lo; a < hi; a++ {
 		port := uint8(noArc)
-		if r.self != d {
+		if r.self != d && int(t.arcs[a].to) != d { // nothing comes from d, but by who takes another for its home
 			port = local(p.tree.follow(t.arcs[a].back))
 		}
 		p.off[(c*int(hi-lo)+int(a-lo))*n+d] = port

@@ -2,6 +2,7 @@ package path
 
 import (
 	"fmt"
+	"slices"
 
 	"decenter/net/frame"
 )
@@ -61,6 +62,9 @@ func NewRoutes(t *Topology, self frame.MAC, colours int) (*Routes, error) {
 // Topology gives what the routes were computed from.
 func (r *Routes) Topology() *Topology { return r.topo }
 
+// Version gives the topology's, for this number of colours.
+func (r *Routes) Version() Version { return r.topo.Version(r.colours) }
+
 // Self gives the satellite's own index.
 func (r *Routes) Self() int { return r.self }
 
@@ -92,6 +96,26 @@ func (r *Routes) of(dist []uint64, to frame.MAC) uint64 {
 		return dist[at]
 	}
 	return Far
+}
+
+// aligned gives a vector by index of t as one by index of another topology: Far where that has a satellite more. The caller
+// must not write to it.
+func (t *Topology) aligned(vector []uint64, other *Topology) []uint64 {
+	if slices.Equal(t.ids, other.ids) {
+		return vector
+	}
+	out := make([]uint64, other.Len())
+	at := 0
+	for i, id := range other.ids {
+		for at < len(t.ids) && t.ids[at].Compare(id) < 0 {
+			at++
+		}
+		out[i] = Far
+		if at < len(t.ids) && t.ids[at] == id {
+			out[i] = vector[at]
+		}
+	}
+	return out
 }
 
 func (r *Routes) port(k uint8) (Port, bool) {

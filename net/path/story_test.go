@@ -34,8 +34,8 @@ func TestPathsOfBeforeAreNeeded(t *testing.T) {
 			now, peer := tablesOf(t, after, i, 1), y+q-i
 			a.Adopt(now.Routes)
 			a.Ready(now.Repair)
-			a.Up(name(peer))
-			a.Heard(name(peer), after.topology(t, peer).Version(), true, 0)
+			meet(a, all, i, peer)
+			hear(a, all, i, peer, after.topology(t, peer).Version(1), true, 0)
 		}
 		world.tables[i] = a.Tables()
 	}
@@ -60,8 +60,8 @@ func met(t *testing.T, a *Agreement, g graph, i int, now Tables) {
 	for _, c := range g.cables {
 		for _, ends := range [][2]int{{c.a, c.b}, {c.b, c.a}} {
 			if ends[0] == i {
-				a.Up(name(ends[1]))
-				a.Heard(name(ends[1]), g.topology(t, ends[1]).Version(), true, serial)
+				meet(a, g, i, ends[1])
+				hear(a, g, i, ends[1], g.topology(t, ends[1]).Version(1), true, serial)
 			}
 		}
 	}
@@ -82,22 +82,22 @@ func TestAgreement(t *testing.T) {
 	}
 
 	serial := a.Adopt(now.Routes)
-	a.Down(name(1))
+	a.Down(g.cables[0].portA)
 	if a.Agreed() || a.Legal(0, 1) || a.Feasible(1) != 10 {
 		t.Fatal("3 may think that 0 is near to 1, and 0 goes by 3 all the same")
 	}
 	if !a.Legal(0, 3) {
 		t.Fatal("what did not change is touched")
 	}
-	if got := a.Waiting(); !slices.Equal(got, []frame.MAC{name(3)}) {
+	if got := a.Waiting(); !slices.Equal(got, []Port{g.cables[3].portB}) {
 		t.Fatal(got)
 	}
-	v := broken.topology(t, 3).Version()
-	a.Heard(name(3), v, false, serial-1)
+	v := broken.topology(t, 3).Version(1)
+	hear(a, g, 0, 3, v, false, serial-1)
 	if a.Legal(0, 1) {
 		t.Fatal("3 holds the new topology, but does not know that 0 does")
 	}
-	a.Heard(name(3), v, false, serial)
+	hear(a, g, 0, 3, v, false, serial)
 	if !a.Legal(0, 1) || a.Feasible(1) != 30 {
 		t.Fatal("3 knows, and still the way is shut")
 	}
@@ -105,19 +105,19 @@ func TestAgreement(t *testing.T) {
 	if a.Agreed() {
 		t.Fatal("3 does not know the detours yet")
 	}
-	a.Heard(name(3), v, true, serial)
+	hear(a, g, 0, 3, v, true, serial)
 	if !a.Agreed() || len(a.Tables().Before) != 0 {
 		t.Fatal("all is said, and still there is no agreement")
 	}
 
 	serial = a.Adopt(old.Routes)
 	a.Ready(old.Repair)
-	a.Up(name(1))
-	a.Heard(name(1), g.topology(t, 1).Version(), true, serial)
+	meet(a, g, 0, 1)
+	hear(a, g, 0, 1, g.topology(t, 1).Version(1), true, serial)
 	if !a.Legal(0, 1) {
 		t.Fatal("1 itself is nearer than ever")
 	}
-	a.Heard(name(3), g.topology(t, 3).Version(), true, serial)
+	hear(a, g, 0, 3, g.topology(t, 3).Version(1), true, serial)
 	if !a.Agreed() {
 		t.Fatal(a.Waiting())
 	}
@@ -139,7 +139,7 @@ func TestAgreementIsBounded(t *testing.T) {
 		t.Fatalf("%d remembered, blind %v, feasible %d", len(a.past), a.Tables().Blind, a.Feasible(3))
 	}
 	for _, k := range []int{1, 5} {
-		a.Heard(name(k), g.topology(t, k).Version(), true, serial)
+		hear(a, g, 0, k, g.topology(t, k).Version(1), true, serial)
 	}
 	if a.Tables().Blind || !a.Agreed() || len(a.past) != 1 {
 		t.Fatal("what all have acknowledged is not let go")
@@ -158,12 +158,12 @@ func TestTopology(t *testing.T) {
 	told = append(told, Told{ID: name(9)}, Told{ID: name(1), Links: told[1].Links[:1]})
 	slices.Reverse(told)
 	more, _ := NewTopology(name(0), told)
-	if same.Version() != more.Version() || more.Len() != 3 {
+	if same.Version(1) != more.Version(1) || more.Len() != 3 {
 		t.Fatal("a cable to oneself, a cable one end tells of, or an island count")
 	}
 	told[2].Links[0].Cost += 5
 	dearer, _ := NewTopology(name(0), told)
-	if dearer.Version() == more.Version() {
+	if dearer.Version(1) == more.Version(1) {
 		t.Fatal("a cost counts not")
 	}
 	crowd := ring(3).told()

@@ -17,8 +17,8 @@ const (
 	MaxColours    = 16
 )
 
-// Version is a digest of a topology: of its satellites and cables, with ports and costs, and of nothing else. It is the
-// first eight bytes of a SHA-256, read big-endian; satellites that hold the same topology hold the same version.
+// Version is a digest of a topology, that is of its satellites and cables, with ports and costs, and of the number of colours;
+// of nothing else. So satellites that hold the same topology, and colour it alike, hold the same version.
 type Version uint64
 
 // Told is what one satellite says of its cables.
@@ -30,10 +30,10 @@ type Told struct {
 // Topology is an immutable graph: the satellites that can be reached from one of them, and the cables that both ends
 // tell. A satellite's index is its place among the ids in ascending order. A cable is two arcs, one each way.
 type Topology struct {
-	ids     []frame.MAC
-	first   []int32 // arcs of i are first[i] … first[i+1]-1, by (neighbour, own port)
-	arcs    []arc
-	version Version
+	ids    []frame.MAC
+	first  []int32 // arcs of i are first[i] … first[i+1]-1, by (neighbour, own port)
+	arcs   []arc
+	digest uint64 // the first eight bytes of a SHA-256, read big-endian
 }
 
 type arc struct {
@@ -87,7 +87,8 @@ func (e end) compare(o end) int {
 
 // NewTopology builds the graph that can be reached from self. A cable counts if both ends tell it, with the larger of
 // the two costs, which is at least 1. A cable to itself counts not, nor does a port that tells of two cables: one could not
-// tell by the port where a frame came from. The same satellite, and the same cable, may be told more than once.
+// tell by the port where a frame came from; nor do those beyond the first MaxPorts of a satellite, by (neighbour, ports).
+// The same satellite, and the same cable, may be told more than once.
 func NewTopology(self frame.MAC, told []Told) (*Topology, error) {
 	ids := []frame.MAC{self}
 	for _, n := range told {
@@ -95,7 +96,7 @@ func NewTopology(self frame.MAC, told []Told) (*Topology, error) {
 	}
 	slices.SortFunc(ids, frame.MAC.Compare)
 	ids = slices.Compact(ids)
-	cables := pairs(ids, told)
+	cables := fitting(pairs(ids, told))
 	at, _ := slices.BinarySearchFunc(ids, self, frame.MAC.Compare)
 	index := reached(int32(at), len(ids), cables)
 	t := &Topology{}
@@ -109,7 +110,8 @@ func NewTopology(self frame.MAC, told []Told) (*Topology, error) {
 		return nil, fmt.Errorf("%d satellites; at most %d can be counted", len(t.ids), MaxSatellites)
 	}
 	cables = slices.DeleteFunc(cables, func(c claim) bool { return index[c.a] == none })
-	return t, t.fill(cables, index)
+	t.fill(cables, index)
+	return t, nil
 }
 
 // pairs gives the cables that both ends tell, each from both its ends, in the order of arcs.
@@ -162,9 +164,31 @@ func reached(self int32, n int, cables []claim) []int32 {
 	return index
 }
 
-// fill writes the arcs of the cables and the version.
-func (t *Topology) fill(cables []claim, index []int32) error {
-	var b []byte
+// fitting leaves out what a satellite could not tell apart. Whoever tells so many cables has nobody's topology refused.
+func fitting(cables []claim) []claim {
+	first := 0
+	var over []claim
+	for i, c := range cables {
+		if cables[first].a != c.a {
+			first = i
+		}
+		if i-first >= MaxPorts {
+			over = append(over, c, c.back())
+		}
+	}
+	if over == nil {
+		return cables
+	}
+	slices.SortFunc(over, claim.compare)
+	return slices.DeleteFunc(cables, func(c claim) bool {
+		_, out := slices.BinarySearchFunc(over, c, claim.compare)
+		return out
+	})
+}
+
+// fill writes the arcs of the cables and the digest.
+func (t *Topology) fill(cables []claim, index []int32) {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+6*len(t.ids)+10*len(cables)), uint32(len(t.ids)))
 	for _, id := range t.ids {
 		b = append(b, id[:]...)
 	}
@@ -175,23 +199,21 @@ func (t *Topology) fill(cables []claim, index []int32) error {
 		from, to := index[c.a], index[c.b]
 		t.arcs[i] = arc{to: to, back: int32(back), cost: c.price, port: c.portA}
 		t.first[from+1]++
-		b = append(append(b, t.ids[from][:]...), t.ids[to][:]...)
-		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, c.portA), c.portB)
-		b = binary.BigEndian.AppendUint32(b, c.price)
-	}
-	for i, id := range t.ids {
-		if t.first[i+1] > MaxPorts {
-			return fmt.Errorf("satellite %v has %d cables; at most %d can be told apart", id, t.first[i+1], MaxPorts)
+		if from < to {
+			b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(from)), uint32(to))
+			b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, c.portA), c.portB)
+			b = binary.BigEndian.AppendUint32(b, c.price)
 		}
+	}
+	for i := range t.ids {
 		t.first[i+1] += t.first[i]
 	}
-	digest := sha256.Sum256(b)
-	t.version = Version(binary.BigEndian.Uint64(digest[:]))
-	return nil
+	sum := sha256.Sum256(b)
+	t.digest = binary.BigEndian.Uint64(sum[:])
 }
 
-// Version gives the digest.
-func (t *Topology) Version() Version { return t.version }
+// Version gives the digest for a number of colours.
+func (t *Topology) Version(colours int) Version { return Version(mix(t.digest ^ uint64(colours))) }
 
 // Len gives the number of satellites.
 func (t *Topology) Len() int { return len(t.ids) }
@@ -202,6 +224,23 @@ func (t *Topology) ID(index int) frame.MAC { return t.ids[index] }
 // Index finds a satellite.
 func (t *Topology) Index(id frame.MAC) (int, bool) {
 	return slices.BinarySearchFunc(t.ids, id, frame.MAC.Compare)
+}
+
+// Links gives the cables of a satellite by (neighbour, own port), as it would tell them, with the cost that counts.
+func (t *Topology) Links(index int) []frame.Link {
+	lo, hi := t.out(index)
+	links := make([]frame.Link, 0, hi-lo)
+	for _, a := range t.arcs[lo:hi] {
+		links = append(links, frame.Link{Neighbour: t.ids[a.to], Port: a.port, NeighbourPort: t.arcs[a.back].port, Cost: a.cost})
+	}
+	return links
+}
+
+// Distances gives the distance of each satellite from one.
+func (t *Topology) Distances(root int) []uint64 {
+	s := spf{t: t, dist: make([]uint64, t.Len()), order: make([]int32, 0, t.Len())}
+	s.distances(root)
+	return s.dist
 }
 
 // out gives the range of the arcs that begin at v.

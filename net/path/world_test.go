@@ -74,9 +74,9 @@ func (w *world) step(at hole, colour, source, destination int) (Verdict, Port) {
 			at.port = Local
 		}
 	}
-	v, out := t.Decide(at.port, colour, s, d, w.up)
+	v, out := t.decide(at.port, colour, s, d, w.up)
 	if v == Stray && w.again {
-		return t.Decide(Local, colour, s, d, w.up)
+		return t.decide(Local, colour, s, d, w.up)
 	}
 	return v, out
 }

@@ -79,27 +79,51 @@ func (c *Config) fill() {
 const (
 	MaxSatellites = 4096
 	MaxPorts      = 256
-	MaxMACs       = 4096 // of one satellite
-	MaxEvents     = 1024 // between two calls of Ready
+	MaxMACs       = 65536 // of one satellite
+	MaxEvents     = 1024  // between two calls of Ready
 	maxObjects    = 8 * MaxSatellites
-	maxIndex      = 63
-	firstMACs     = 16 // object index of the first MACs; those below hold links
+	maxIndex      = 1023
+	firstMACs     = 16 // object index of the first MACs; those below hold links, and whatever else bears on paths
 
 	housekeeping = 5 * time.Second
 	refresh      = 5 * time.Minute       // an origin sends its objects anew
 	maxAge       = 15 * time.Minute      // an object that was not is dropped
-	nearDeath    = time.Minute           // before maxAge: not sent and not taken any more
+	bulkyLife    = 4                     // times refresh and maxAge: fragments of MACs
+	nearDeath    = time.Minute           // before that: not sent and not taken any more
 	computePause = 10 * time.Microsecond // per satellite, between two computations: one takes about a third of that
 	reflood      = 100 * time.Millisecond
-	redump       = 2 * time.Second // between two whole transfers for unequal digests
 	crowdHold    = 5 * time.Second // a port stays shut so long after two neighbours were heard on it
 	provenAgain  = 3               // echoes in a row before a cable that died silently counts again
+
+	fragmentBurst = 1024                  // fragments of MACs that one satellite says at once
+	fragmentPace  = 20 * time.Millisecond // and in the long run, one in this time: at most 0.6 Mbit/s
+	gatherTime    = 20 * time.Millisecond // so long learned MACs are gathered before they are said
+
+	newsAge     = 2 * time.Second      // a fragment that is older when it comes is only offered
+	inFlight    = 64                   // fragments on their way over one cable: what a socket's queue takes
+	takeBurst   = maxObjects           // fragments taken from one port at once
+	takePace    = 2 * time.Millisecond // and in the long run, one in this time
+	maxAcks     = 4096                 // waiting to be sent
+	resync      = 250 * time.Millisecond
+	maxResync   = 30 * time.Second      // between two comparisons that change nothing
+	patience    = 2 * time.Second       // before stores are compared though something is under way
+	askAgain    = 2 * time.Second       // for an object that somebody was asked for
+	digestPause = 20 * time.Millisecond // between two Hellos sent for their digest
+
+	learnedAge = 300 * time.Second // IEEE 802.1D-2004 table 7-5
+	inherited  = 30 * time.Second  // an engine that starts keeps so long what its earlier life learned
+	maxMoves   = 5                 // takings of one MAC from others in moveTime (RFC 7432 section 15.1)
+	moveTime   = 180 * time.Second
+	frozenTime = 180 * time.Second // after that it is left to the others
+	maxMoving  = 4096              // MACs that are counted so
+	tellTime   = time.Second       // between two events about MACs of one kind
+	homesBurst = 1 << 14           // of Effects.Homes
 )
 
 // Derived limits: all links of MaxPorts ports fit the indexes below firstMACs, and all MACs those above.
 const (
 	_ = uint(firstMACs - (MaxPorts+frame.MaxLinksBody-1)/frame.MaxLinksBody)
-	_ = uint(maxIndex + 1 - firstMACs - (MaxMACs+frame.MaxMACsBody-1)/frame.MaxMACsBody)
+	_ = uint(maxIndex + 1 - firstMACs - (MaxMACs+frame.MaxMACsBody-1)/frame.MaxMACsBody - (MaxMACs+frame.MaxMovedBody-1)/frame.MaxMovedBody)
 )
 
 // Cost of a cable by its speed: 20 Tbit/s over the speed, as IEEE 802.1D-2004 table 17-3, from 1 (20 Tbit/s and

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ type Link struct {
 	Up   bool      // has carrier and is administratively up
 	Mbps uint64    // speed in Mbit/s; 0: not known, taken for 1000
 	MAC  frame.MAC // the source of what we send there
+	// Changes counts changes of carrier since the interface is there, as Linux does (carrier_changes); 0: not known.
+	Changes uint32
 }
 
 // Gate is what a port's gate is to become.
@@ -38,7 +41,9 @@ type Edge struct {
 	State rstp.State
 }
 
-// Home tells where a MAC lives.
+// Home tells where a MAC lives. A home may be a satellite that cannot be reached at the time, so that a satellite that comes
+// and goes changes the homes of contested MACs alone: a data path takes a home that its Tables do not name for none. A
+// satellite is home to its own id whenever it can be reached.
 type Home struct {
 	MAC       frame.MAC
 	Satellite frame.MAC // zero: nobody says that it is home to the MAC
@@ -53,6 +58,9 @@ type Home struct {
 //  4. apply the openings of Gates, Live and Edges, and follow Tables;
 //  5. apply Homes; if FlushLearned, forget every learned address of every port.
 //
+// A core that starts knows no homes, and tells all of them as it learns them. A caller whose data path outlived the core before
+// keeps the old homes until a minute or so after the event Resumed, and then forgets those that were not told again.
+//
 // The order is what the proofs in the package comment and in package path stand on. A caller that cannot do 2 removes the
 // stored snapshot before it goes on, so that the next start begins anew.
 type Effects struct {
@@ -61,7 +69,7 @@ type Effects struct {
 	Edges        []Edge       // to the legacy; the data path keeps them open for Config.EdgeLease after the last Ready only
 	Flush        []PortID     // edge ports
 	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before
-	Homes        []Home       // changes
+	Homes        []Home       // changes, perhaps the same twice; at most 16,384, and more with the next Ready, which Deadline asks for at once
 	Send         []Transmit
 	Events       []Event
 	Deadline     time.Duration // call Tick at this time, or as soon after as possible
@@ -88,13 +96,19 @@ type Core struct {
 	want want
 	up   *port // the one port whose gate is open toward a parent, or nil
 
+	calmUntil time.Duration // what was under way when a gate last shut, or a promise to a child moved, has arrived then
+	leftUntil time.Duration // the same, of the gate toward a parent
+
 	ports map[PortID]*port
 	order []PortID // the keys of ports, ascending
 
 	store store
-	macs  []frame.MAC // ascending, without duplicates
-	gen   uint32      // counts changes of our gates
+	asked map[frame.Key]time.Duration // objects that somebody has and we asked for
+	index index
+	own   own
+	gen   uint32 // counts changes of our gates
 	topo  topology
+	edges edges
 
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
 	resumeBy    time.Duration
@@ -117,10 +131,13 @@ type Core struct {
 type rule uint8
 
 const (
-	ruleOrder   rule = 1 << iota // a grant asks for a lower vector
-	ruleSeen                     // a grant waits until the end of our own claim was seen
-	ruleClosing                  // a worsening shuts gates first
-	ruleProof                    // a proof is a signature by the key shown
+	ruleOrder    rule = 1 << iota // a grant asks for a lower vector
+	ruleSeen                      // a grant waits until the end of our own claim was seen
+	ruleClosing                   // a worsening shuts gates first
+	ruleProof                     // a proof is a signature by the key shown
+	ruleWithdraw                  // what a fragment does not claim any more leaves the index
+	ruleJoin                      // parts become one bridge before they become one network
+	ruleDrain                     // an end becomes up when what was under way has arrived
 )
 
 // Counters counts what arrived and was not used.
@@ -140,10 +157,13 @@ func New(cfg Config, now time.Duration) *Core {
 	}
 	cfg.fill()
 	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
-		store: store{objects: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}, restart: true, recompute: true}
+		store: newStore(), asked: map[frame.Key]time.Duration{}, index: newIndex(cfg.ID), restart: true, recompute: true,
+		own: own{macs: map[frame.MAC]ownMAC{}, moving: map[frame.MAC]*moving{}, born: now}}
+	c.index.news = append(c.index.news, cfg.ID)
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
 	c.housekeep = now + housekeeping
+	c.edges = newEdges(&c.cfg, now)
 	return c
 }
 
@@ -162,7 +182,7 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 			c.counters.Full++
 			return
 		}
-		p = &port{id: id, pending: map[frame.Key]time.Duration{}}
+		p = &port{id: id}
 		c.ports[id] = p
 		at, _ := slices.BinarySearch(c.order, id)
 		c.order = slices.Insert(c.order, at, id)
@@ -172,6 +192,8 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 	if p.link.Name != l.Name || p.link.MAC != l.MAC {
 		c.reset(p, "another interface")
 	}
+	shown := c.known(id) && !p.absent && p.link.Name == l.Name && p.link.MAC == l.MAC
+	defer func(old Link) { c.cabledAnew(p, old, l, shown) }(p.link)
 	if p.absent || !c.known(id) {
 		p.absent = false
 		c.reaffirm[id] = true
@@ -198,25 +220,13 @@ func (c *Core) Remove(id PortID, now time.Duration) {
 		return
 	}
 	c.reset(p, "port removed")
+	c.removeEdge(id)
+	c.forgetPort(id)
 	delete(c.ports, id)
 	if at, ok := slices.BinarySearch(c.order, id); ok {
 		c.order = slices.Delete(c.order, at, at+1)
 	}
 	c.changed = true
-}
-
-// Local tells all the MACs the satellite is home to, besides its own; beyond MaxMACs they are counted as Full
-// and left out.
-func (c *Core) Local(macs []frame.MAC, now time.Duration) {
-	c.pass(now)
-	c.macs = slices.Clone(macs)
-	slices.SortFunc(c.macs, frame.MAC.Compare)
-	c.macs = slices.Compact(c.macs)
-	if len(c.macs) > MaxMACs {
-		c.counters.Full += uint64(len(c.macs) - MaxMACs)
-		c.macs = c.macs[:MaxMACs]
-	}
-	c.restart = true
 }
 
 // SetPriority changes the wish to be root; the lowest (priority, id) is.
@@ -226,11 +236,18 @@ func (c *Core) SetPriority(prio uint16, now time.Duration) {
 	c.restart, c.recompute = true, true
 }
 
-// Input takes a frame of our EtherType that arrived on a port. It keeps no reference to b.
+// Input takes a frame of our EtherType, or to frame.BridgeGroup, that arrived on a port. It keeps no reference to b.
 func (c *Core) Input(id PortID, b []byte, now time.Duration) {
 	c.pass(now)
-	h, err := frame.ParseHeader(b)
 	p := c.ports[id]
+	if isBPDU(b) {
+		c.bpdu(p, b)
+		return
+	}
+	h, err := frame.ParseHeader(b)
+	if p != nil && !p.absent && p.link.Up && (err == nil || errors.Is(err, frame.ErrVersion)) {
+		c.satellite(p)
+	}
 	switch {
 	case err != nil:
 		c.counters.Malformed++
@@ -305,15 +322,19 @@ func (c *Core) Ready() Effects {
 		c.compute()
 		c.computeNext = c.now + time.Duration(len(c.topo.order))*computePause
 	}
+	c.bridge()
 	c.steer()
-	c.tellState() // steering may have moved gates
-	e := Effects{Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
-	c.events, c.changed, c.flush = nil, false, false
+	edges := c.letThrough()
+	c.tellState() // all this may have moved gates and edges
+	e := Effects{Edges: edges, Flush: c.edges.flush, Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
+	c.events, c.changed, c.flush, c.edges.flush = nil, false, false, nil
 	for _, id := range c.order {
 		if p := c.ports[id]; !p.absent && p.link.Up {
 			e.Send = c.transmit(p, e.Send)
 		}
 	}
+	e.Send, c.edges.sends = append(e.Send, c.edges.sends...), nil
+	e.Homes = c.index.drain(homesBurst)
 	c.deadline = c.nextDeadline()
 	e.Deadline = c.deadline
 	return e
@@ -331,6 +352,7 @@ func (c *Core) tellState() {
 		c.restart = false
 		c.originate()
 	}
+	c.sayFragments()
 }
 
 // gates compares what the ports are to what the caller was told; closings come first.
@@ -367,6 +389,12 @@ func (c *Core) gates() []Gate {
 
 func (c *Core) nextDeadline() time.Duration {
 	at := c.housekeep
+	if len(c.index.news) > 0 {
+		at = c.now
+	}
+	if due := c.own.fragments.due(c.now); due > 0 {
+		at = min(at, due)
+	}
 	if c.resumeBy > 0 {
 		at = min(at, c.resumeBy)
 		if c.resumeSoon > 0 {
@@ -378,6 +406,17 @@ func (c *Core) nextDeadline() time.Duration {
 	}
 	if by := c.want.since + c.cfg.Grace; by > c.now && c.resumeBy == 0 {
 		at = min(at, by)
+	}
+	for _, t := range [...]time.Duration{c.calmUntil, c.leftUntil} {
+		if t > c.now {
+			at = min(at, t)
+		}
+	}
+	if c.edges.due > 0 {
+		at = min(at, c.edges.due)
+	}
+	if c.edges.staleAt > 0 {
+		at = min(at, c.edges.staleAt)
 	}
 	for _, p := range c.ports {
 		if !p.absent && p.link.Up {

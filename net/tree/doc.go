@@ -100,10 +100,39 @@
 // # Link state
 //
 // Every satellite tells everybody, in sequence-numbered objects, its priority, its usable cables with their
-// cost, its parent, and the MACs it is home to. Objects go over every two-way cable until acknowledged; Hellos
-// carry a digest of the whole store, and stores that differ though nothing is under way are exchanged whole. A
+// cost, its parent, and the MACs it is home to. Objects go over every two-way cable until acknowledged. A
 // satellite that hears an object of its own from an earlier life says its own anew under a higher sequence.
-// An object not refreshed (every 5 min) for 15 min is dropped.
+// An object not refreshed (every 5 min) for 15 min is dropped; those of MACs live four times as long.
+//
+// Hellos carry a digest of the whole store. When two ends' digests differ though nothing is under way, they exchange
+// sums of their stores' 128 buckets, and of the buckets that differ what bears on paths is sent, and of fragments of
+// MACs, which may be many, the stamps are. An acknowledgement is just that, a stamp one holds, and 0 for none:
+//
+//	A  sums  ---------------->  B            B's fragments in a bucket that differs:
+//	A  <-----  acknowledged: (k, 7) (m, 3)   A has k as of 5, and of m nothing
+//	A  acknowledged: (k, 5) (m, 0)  ----->  B
+//	A  <----------------  k as of 7, m       until A acknowledges these
+//
+// A asks one neighbour at a time for an object, and offers in the same way what it got thus, if it is older than 2 s: so a
+// satellite that starts gets everything once, and its other neighbours do not get it back. Link state goes ahead of
+// fragments, of which at most 64 are on their way over a cable unacknowledged. From one neighbour no more than 500 a second
+// are taken in the long run. The pause between two exchanges that change nothing doubles, up to 30 s.
+//
+// # Homes
+//
+// The home of a MAC is the satellite it lives at: a virtual machine's, or a device's behind an edge port. Claims are in
+// fragments, objects of up to 200 MACs; a MAC stays in its fragment, so few of these change with few MACs. Claims have an
+// epoch, as EVPN's have (RFC 7432 section 15): a satellite that begins to claim what another one claims does it under the
+// other's epoch + 1. Of several claims those of satellites that can be reached go first, then the highest epoch, then the
+// lowest id; all have the same claims, so all find the same home. A satellite drops its claim of a device when another one's
+// beats it; the device's next frame begins a new one. Who took a MAC from others five times in 180 s leaves it to them for
+// as long, and tells (mac-moving). A satellite's id is its own home, whoever claims it.
+//
+// Homes are kept up from the old and new content of the object that changed (index). No path depends on them. A home that
+// cannot be reached stays the home as long as nobody else claims the MAC: data paths know who can be reached, and a topology
+// change touches contested MACs alone. A restarted satellite takes the epochs of its earlier life from what others have kept.
+//
+// A satellite says 1024 fragments at once and 50 a second in the long run, whatever devices behind its edges do.
 //
 // From this everyone computes the root, the lowest (priority, id) within reach, the distances from it over
 // cables that both ends tell, and so what it WANTS to be: a vector (root priority, root id, distance, own id), and

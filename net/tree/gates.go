@@ -24,9 +24,12 @@ func (c *Core) steerOnce() (granted bool) {
 		switch {
 		case c.want.parent.IsZero():
 			c.stand()
-		case t != nil && t.gate != gateDown: // else our parent to be is our child still, and will leave
+		case t == nil:
+		case t.gate != gateDown:
 			c.pursue(t)
 			c.enter(t)
+		case c.up != nil && c.broken&ruleDrain == 0: // our parent to be is our child still, and will leave: while he waits, we wait
+			c.withdraw(c.up)
 		}
 	}
 	for _, id := range c.order {
@@ -50,12 +53,15 @@ func (c *Core) toward(id frame.MAC) *port {
 	return best
 }
 
-// stand moves the root's vector: down at once, up when no child is in the way.
+// stand moves the root's vector: down once what came from its parent has passed (D2), up when no child is in the way.
 func (c *Core) stand() {
-	if v := c.want.vec; v.Less(c.vec) || c.free(v) {
+	if v := c.want.vec; v.Less(c.vec) && (c.now >= c.leftUntil || c.broken&ruleDrain != 0) || c.vec.Less(v) && c.free(v) {
 		c.setVec(v)
 	}
 }
+
+// drained tells whether what was under way when our gates last moved has arrived (D1).
+func (c *Core) drained() bool { return c.now >= c.calmUntil || c.broken&ruleDrain != 0 }
 
 // pursue claims t's neighbour as parent, under the vector we shall have there (R1).
 func (c *Core) pursue(t *port) {
@@ -94,11 +100,17 @@ func (c *Core) enter(t *port) {
 		}
 		return
 	}
-	if c.vec.Less(v) && !c.free(v) && !c.patienceOver() {
+	if !t.joined || c.vec.Less(v) && !c.free(v) && !c.patienceOver() {
 		return
 	}
 	if c.up != nil {
 		c.withdraw(c.up)
+	}
+	if c.vec.Less(v) {
+		c.setVec(v) // now, lest those who have to make way come back while we wait
+	}
+	if !c.drained() {
+		return
 	}
 	c.setVec(v)
 	t.gate, t.floor, c.up = gateUp, v, t
@@ -140,7 +152,7 @@ func (c *Core) setVec(v frame.Vector) {
 
 // grant opens or re-dates our end for the neighbour's claim (R2).
 func (c *Core) grant(p *port) bool {
-	if !p.usable() || p.gate == gateUp || p.claim.Join || !p.heard.Join || p.gate == gateDown && p.granted == p.heard.Number {
+	if !p.usable() || p.gate == gateShut && !p.joined || p.gate == gateUp || p.claim.Join || !p.heard.Join || p.gate == gateDown && p.granted == p.heard.Number {
 		return false
 	}
 	if p.seen < p.claim.Number && c.broken&ruleSeen == 0 || !c.vec.Less(p.heard.Vector) && c.broken&ruleOrder == 0 {
@@ -149,6 +161,9 @@ func (c *Core) grant(p *port) bool {
 	if p.gate == gateShut {
 		p.gate = gateDown
 		c.moved()
+	}
+	if p.granted != 0 && p.bound.Less(p.heard.Vector) {
+		c.calmUntil = c.now + c.cfg.Drain
 	}
 	p.bound, p.granted = p.heard.Vector, p.heard.Number
 	p.tell()
@@ -169,8 +184,9 @@ func (c *Core) withdraw(p *port) {
 // shut closes a gate and ends its promise. The claim, if any, stays and must not be used again: a gate up shuts
 // only in withdraw and reset, which end it.
 func (c *Core) shut(p *port) {
+	c.calmUntil = c.now + c.cfg.Drain
 	if p == c.up {
-		c.up = nil
+		c.up, c.leftUntil = nil, c.calmUntil
 		c.event(Event{Kind: ParentChanged})
 	}
 	p.gate, p.granted, p.floor, p.bound = gateShut, 0, frame.Vector{}, frame.Vector{}

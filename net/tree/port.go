@@ -74,12 +74,14 @@ type port struct {
 	echo  echo
 	proof int // how many echoes in a row make the cable count
 
-	// Flooding. pending: not yet acknowledged, and when last sent (0: not yet).
-	pending   map[frame.Key]time.Duration
-	acks      []frame.Ack
-	floodDue  time.Duration // when something of pending is due; 0: nothing
-	floodNext time.Duration // not before
-	sync      agreement
+	outbox
+	sync  agreement
+	taken time.Duration // see afford; it outlives the peer
+
+	edge        edgePort
+	joined      bool           // the cable leads within our part of the constellation; see parts.go
+	theyJoined  bool           // as last heard
+	theirBridge frame.BridgeID // frame.Hello.Bridge as last heard; NoBridge before
 }
 
 // usable tells whether the adjacency may carry the tree: both engines hear one another and the data path works.
@@ -117,6 +119,7 @@ func (c *Core) reset(p *port, why string) {
 	}
 	if p.twoWay {
 		c.renew(p)
+		clear(c.asked) // nobody knows what he would have sent
 	}
 	p.unbind()
 }
@@ -124,7 +127,7 @@ func (c *Core) reset(p *port, why string) {
 // unbind forgets the peer.
 func (p *port) unbind() {
 	*p = port{id: p.id, link: p.link, absent: p.absent, session: p.session, others: p.others, sec: p.sec.forget(), proof: p.proof,
-		seq: p.seq, sendHello: true, helloDue: p.helloDue, pending: map[frame.Key]time.Duration{}}
+		seq: p.seq, sendHello: true, helloDue: p.helloDue, taken: p.taken, edge: p.edge, theirBridge: frame.NoBridge}
 }
 
 // bind takes a new peer. Nothing was promised in this session yet, or reset renewed it.
@@ -197,6 +200,7 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
 	p.acked = max(p.acked, h.Ack)
 	p.sendHello = p.sendHello || h.Answer
 	c.promises(p, h)
+	p.theirBridge, p.theyJoined = h.Bridge, h.Joined
 	if !h.Untold {
 		c.compareDigests(p, h.Digest)
 	}
@@ -259,6 +263,7 @@ func (c *Core) greet(p *port, h *frame.Hello, src frame.MAC) {
 		}
 		c.event(e)
 	}
+	c.restart = c.restart || p.silent
 	p.silent = false
 	p.peer.Instance, p.peer.Name, p.peer.MAC = h.Self.Instance, h.Name, src
 }
@@ -286,11 +291,17 @@ func (c *Core) adjacent(p *port) {
 // due is when the port wants a Tick.
 func (p *port) due() time.Duration {
 	at := p.helloDue
+	if p.edge.due > 0 && !p.twoWay {
+		at = min(at, p.edge.due)
+	}
 	if p.peer.MAC != (frame.MAC{}) {
 		at = min(at, p.echo.due)
 	}
 	if p.floodDue > 0 {
 		at = min(at, p.floodDue)
+	}
+	if p.sync.tellAt > 0 {
+		at = min(at, p.sync.tellAt)
 	}
 	return at
 }
@@ -299,6 +310,7 @@ func (c *Core) tickPort(p *port) {
 	if c.now >= p.helloDue {
 		p.sendHello = true
 	}
+	c.probe(p)
 	if p.peer.Peer == (frame.Peer{}) {
 		return
 	}
@@ -311,7 +323,7 @@ func (c *Core) tickPort(p *port) {
 		c.reset(p, "engine silent for too long")
 		return
 	case p.twoWay && !p.silent && quiet > 7*c.cfg.Hello/2:
-		p.silent = true
+		p.silent, c.restart = true, true
 		c.event(Event{Kind: EngineSilent, Port: p.id, Neighbour: p.peer.ID, Name: p.peer.Name})
 	}
 	c.tickEcho(p)

@@ -1,8 +1,6 @@
 package tree
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"decenter/net/frame"
@@ -17,15 +15,22 @@ const (
 
 // transmit adds what the port has to send.
 func (c *Core) transmit(p *port, out []Transmit) []Transmit {
+	if p.sync.tellAt > 0 && c.now >= p.sync.tellAt && p.mayTell(c.now) {
+		p.sendHello = true
+	}
 	if p.sendHello {
 		out = append(out, Transmit{p.id, c.sayHello(p)})
+	}
+	if p.edge.send {
+		p.edge.send = false
+		out = append(out, Transmit{p.id, p.appendProbe()})
 	}
 	if p.echo.send {
 		p.echo.send = false
 		h := frame.Header{Destination: p.peer.MAC, Source: p.link.MAC, Type: frame.TypeEchoRequest}
 		out = append(out, Transmit{p.id, frame.Echo{Session: p.session, Serial: p.echo.asked}.Append(nil, h)})
 	}
-	if p.twoWay && (len(p.acks) > 0 || p.floodDue > 0 && c.now >= p.floodDue) {
+	if p.twoWay && (len(p.acks) > 0 || p.sync.sendSums || p.floodDue > 0 && c.now >= p.floodDue) {
 		if c.now < p.floodNext {
 			p.floodDue = p.floodNext
 			return out
@@ -47,6 +52,7 @@ func (c *Core) sayHello(p *port) []byte {
 	}
 	if p.twoWay {
 		h.Claim, h.Seen, h.Grant = p.claim, p.heard.Number, p.granted
+		h.Bridge, h.Joined = c.edges.confirmed, p.joined
 	}
 	p.helloDue = c.now + c.cfg.Hello
 	if h.Answer {
@@ -56,23 +62,28 @@ func (c *Core) sayHello(p *port) []byte {
 	return p.seal(h.Append(make([]byte, 0, 512), p.link.MAC))
 }
 
-// flood packs acknowledgements and due objects into frames.
+// flood packs acknowledgements, sums and due objects into frames.
 func (c *Core) flood(p *port, out []Transmit) []Transmit {
-	due := p.dueObjects(c.now)
 	for range floodBurst {
-		if len(due) == 0 && len(p.acks) == 0 {
-			break
-		}
+		c.offer(p)
 		f := frame.Flood{Self: c.self(p), Peer: p.peer.Peer}
 		room := frame.FloodRoom
+		if p.sync.sendSums {
+			p.sync.sendSums = false
+			f.Sums = c.store.sums[:]
+			room -= frame.SumsLen
+		}
 		n := min(len(p.acks), room/frame.AckLen)
 		f.Acks, p.acks = p.acks[:n:n], p.acks[n:]
 		room -= n * frame.AckLen
-		for len(due) > 0 {
-			o, ok := c.store.objects[due[0]]
-			if !ok || o.age(c.now) >= maxAge-nearDeath {
-				delete(p.pending, due[0])
-				due = due[1:]
+		for {
+			k, found := p.nextDue(c.now)
+			if !found {
+				break
+			}
+			o := c.store.objects[k]
+			if o == nil || !o.sendable(c.now) {
+				p.settle(k, c.now)
 				continue
 			}
 			wire := o.wire(c.now)
@@ -81,50 +92,16 @@ func (c *Core) flood(p *port, out []Transmit) []Transmit {
 			}
 			room -= wire.Len()
 			f.Objects = append(f.Objects, wire)
-			p.pending[due[0]] = c.now
-			due = due[1:]
+			p.sending(k, c.now)
 		}
-		if len(f.Objects)+len(f.Acks) > 0 {
-			out = append(out, Transmit{p.id, p.seal(f.Append(make([]byte, 0, frame.HeaderLen+frame.MTU-room), p.link.MAC))})
+		if room == frame.FloodRoom {
+			break
 		}
+		out = append(out, Transmit{p.id, p.seal(f.Append(make([]byte, 0, frame.HeaderLen+frame.MTU-room), p.link.MAC))})
 	}
 	p.dateFlood(c.now)
+	if p.floodDue == 0 && p.sync.differing > 0 {
+		p.floodDue = c.now + floodPause
+	}
 	return out
-}
-
-// dueObjects lists, in order, what was not sent yet or not acknowledged in time.
-func (p *port) dueObjects(now time.Duration) []frame.Key {
-	var due []frame.Key
-	for k, sent := range p.pending {
-		if sent == 0 || now-sent >= reflood {
-			due = append(due, k)
-		}
-	}
-	slices.SortFunc(due, frame.Key.Compare)
-	return due
-}
-
-// dateFlood finds when something of pending, or an acknowledgement, is due next.
-func (p *port) dateFlood(now time.Duration) {
-	p.floodDue = 0
-	for sent := range maps.Values(p.pending) {
-		at := max(sent+reflood, now+floodPause)
-		if sent == 0 {
-			at = now + floodPause
-		}
-		if p.floodDue == 0 || at < p.floodDue {
-			p.floodDue = at
-		}
-	}
-	if len(p.acks) > 0 {
-		p.floodDue = now + floodPause
-	}
-}
-
-// enqueue has an object sent on a port until it is acknowledged.
-func (c *Core) enqueue(p *port, k frame.Key) {
-	if p.twoWay {
-		p.pending[k] = 0
-		p.floodDue = max(c.now, 1)
-	}
 }

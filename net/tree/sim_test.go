@@ -45,6 +45,7 @@ type node struct {
 	armed     time.Duration // when it comes; -1: none
 	wires     []*wire
 	flushes   int
+	homes     map[frame.MAC]frame.MAC // as this life of the engine told
 	lastMoved time.Duration
 	tamper    func(*Auth) // makes an impostor
 }
@@ -278,6 +279,7 @@ func (n *node) step(input func()) {
 	}
 	input()
 	e := n.core.Ready()
+	n.settle(e.Homes)
 	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 { // the common case, without ceremony
 		for _, t := range e.Send {
 			n.send(t.Port, t.Frame)
@@ -402,7 +404,7 @@ func (n *node) start() {
 		cfg.Priority = 0x8000
 	}
 	n.authenticate(&cfg)
-	n.core = New(cfg, n.w.now)
+	n.core, n.homes = New(cfg, n.w.now), map[frame.MAC]frame.MAC{}
 	n.core.broken = n.w.broken
 	if n.disk != nil {
 		if err := n.core.Restore(n.disk, n.w.now); err != nil && n.w.broken == 0 {

@@ -44,6 +44,9 @@ type portSnapshot struct {
 	Consent  uint64       `json:"consent"`
 	Seq      uint64       `json:"seq"`
 	SeqHeard uint64       `json:"seq_heard"`
+	Joined   bool         `json:"joined,omitempty"`
+	Host     bool         `json:"host,omitempty"` // an edge that let a host's frames through, under that count of Link.Changes
+	Changes  uint32       `json:"changes,omitempty"`
 
 	Secrets *secretSnapshot `json:"secrets,omitempty"` // with Config.Auth, of a two-way adjacency
 }
@@ -70,12 +73,13 @@ const (
 // pinned map: it lives where that lives, and whoever removes the one removes the other.
 func (c *Core) Snapshot() []byte {
 	s := snapshot{Version: snapshotVersion, ID: c.cfg.ID, Vector: c.vec, Generation: c.gen}
+	hosts := c.hosts()
 	for _, id := range c.order {
 		p := c.ports[id]
 		s.Ports = append(s.Ports, portSnapshot{ID: id, Name: p.link.Name, MAC: p.link.MAC, Up: p.link.Up, Session: p.session,
 			Peer: p.peer, TwoWay: p.twoWay, Alive: p.echo.alive, Asked: p.echo.asked, Gate: p.gate, Claim: p.claim,
 			Floor: p.floor, Heard: p.heard, Bound: p.bound, Granted: p.granted, Consent: p.consent, Seq: p.seq, SeqHeard: p.seqHeard,
-			Secrets: p.keep()})
+			Joined: p.joined, Host: hosts[id], Changes: p.edge.changes, Secrets: p.keep()})
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -106,6 +110,7 @@ func (c *Core) Restore(b []byte, now time.Duration) error {
 	c.pass(now)
 	c.vec, c.gen = s.Vector, s.Generation
 	c.want = want{vec: c.vec, since: now}
+	c.calmUntil, c.leftUntil = c.now+c.cfg.Drain, c.now+c.cfg.Drain
 	for _, ps := range s.Ports {
 		p := ps.port(c.now)
 		if c.cfg.Auth != nil && !p.twoWay { // its ephemeral key is gone, and with it the session
@@ -129,11 +134,13 @@ func (ps *portSnapshot) port(now time.Duration) *port {
 	p := &port{id: ps.ID, absent: true, link: Link{Name: ps.Name, MAC: ps.MAC, Up: ps.Up}, session: ps.Session, peer: ps.Peer,
 		twoWay: ps.TwoWay, gate: ps.Gate, claim: ps.Claim, floor: ps.Floor, heard: ps.Heard, bound: ps.Bound,
 		granted: ps.Granted, consent: ps.Consent, seq: ps.Seq + seqLeap, seqHeard: ps.SeqHeard, heardAt: now,
-		proof: 1, pending: map[frame.Key]time.Duration{}}
+		proof: 1}
 	if s := ps.Secrets; s != nil {
 		p.sec = secrets{mine: s.Mine, nonceAt: now, theirs: s.Theirs, keyed: true, out: [keyLen]byte(s.Out), in: [keyLen]byte(s.In),
 			number: s.Number + numberLeap, window: s.Window}
 	}
+	p.joined = ps.Joined || ps.Gate != gateShut // before there were edges, all cables were
+	p.theirBridge, p.edge = frame.NoBridge, edgePort{host: ps.Host, changes: ps.Changes}
 	p.echo = echo{alive: ps.Alive, asked: ps.Asked + serialLeap, heard: ps.Asked + serialLeap, due: now}
 	p.tell()
 	return p
@@ -192,7 +199,7 @@ func (c *Core) caughtUp() {
 			had++
 			if p.sync.once {
 				equal++
-			} else if p.sync.asked != c.store.digest {
+			} else if p.sync.asked != c.store.digest && p.mayTell(c.now) {
 				p.sync.asked = c.store.digest
 				p.tell() // its answer carries its digest
 			}
@@ -209,14 +216,14 @@ func (c *Core) caughtUp() {
 
 // dangling tells whether the store names a neighbour of whom it holds nothing.
 func (c *Core) dangling() bool {
-	for _, o := range c.store.objects {
+	for _, o := range c.store.graph {
 		for _, l := range o.node.Links {
-			if c.store.objects[frame.Key{Origin: l.Neighbour}] == nil {
+			if c.store.graph[frame.Key{Origin: l.Neighbour}] == nil {
 				return true
 			}
 		}
 	}
-	return len(c.store.objects) == 0
+	return len(c.store.graph) == 0
 }
 
 // resumed ends the takeover: the core acts on what it knows.

@@ -24,18 +24,46 @@ func (o *object) wire(now time.Duration) frame.Object {
 	return frame.Object{Key: o.key, Seq: o.stamp.Seq, Age: uint16(min(max(age, 0), 65535)), Body: o.body}
 }
 
-// mark is the object's part of the store's digest.
-func (o *object) mark() uint64 {
-	m := o.key.Origin
+// bits are a key's, all of them.
+func bits(k frame.Key) uint64 {
+	m := k.Origin
 	hi := uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
-	return mix(mix(mix(hi<<8|uint64(o.key.Index))^o.stamp.Seq) ^ o.stamp.Sum)
+	return mix(hi<<16 | uint64(k.Index))
+}
+
+// bucket is the part of the store that a key belongs to.
+func bucket(k frame.Key) int { return int(bits(k) % frame.Buckets) }
+
+// mark is the object's part of the store's digest, and of its bucket's sum.
+func (o *object) mark() uint64 { return mix(mix(bits(o.key)^o.stamp.Seq) ^ o.stamp.Sum) }
+
+// bulky tells whether an object is one of many and waits where others are urgent: a fragment of MACs.
+func bulky(k frame.Key) bool { return k.Index >= firstMACs }
+
+// sendable tells whether an object has long enough to live to be sent and offered.
+func (o *object) sendable(now time.Duration) bool { return o.age(now) < life(o.key)*maxAge-nearDeath }
+
+// life is how long an object lives, and is not refreshed, in units of maxAge and refresh. Fragments are many, and a satellite's
+// do no harm when it is gone: it cannot be reached.
+func life(k frame.Key) time.Duration {
+	if bulky(k) {
+		return bulkyLife
+	}
+	return 1
 }
 
 // store holds the link state of all satellites.
 type store struct {
 	objects map[frame.Key]*object
-	origins map[frame.MAC]int // objects per origin
-	digest  uint64            // of all objects' keys and stamps, whatever their order
+	graph   map[frame.Key]*object // those of objects that are not bulky
+	origins map[frame.MAC]int     // objects per origin
+	buckets [frame.Buckets][]frame.Key
+	sums    [frame.Buckets]uint64 // of each bucket's keys and stamps, whatever their order
+	digest  uint64                // of all sums
+}
+
+func newStore() store {
+	return store{objects: map[frame.Key]*object{}, graph: map[frame.Key]*object{}, origins: map[frame.MAC]int{}}
 }
 
 // room tells whether k may be put.
@@ -49,7 +77,13 @@ func (s *store) room(k frame.Key) bool {
 func (s *store) put(o *object) {
 	s.drop(o.key)
 	s.objects[o.key] = o
+	if !bulky(o.key) {
+		s.graph[o.key] = o
+	}
 	s.origins[o.key.Origin]++
+	b := bucket(o.key)
+	s.buckets[b] = append(s.buckets[b], o.key)
+	s.sums[b] ^= o.mark()
 	s.digest ^= o.mark()
 }
 
@@ -58,16 +92,23 @@ func (s *store) drop(k frame.Key) {
 	if o == nil {
 		return
 	}
-	s.digest ^= o.mark()
 	delete(s.objects, k)
+	delete(s.graph, k)
 	if s.origins[k.Origin]--; s.origins[k.Origin] == 0 {
 		delete(s.origins, k.Origin)
 	}
+	b := bucket(k)
+	at := slices.Index(s.buckets[b], k)
+	last := len(s.buckets[b]) - 1
+	s.buckets[b][at] = s.buckets[b][last]
+	s.buckets[b] = s.buckets[b][:last]
+	s.sums[b] ^= o.mark()
+	s.digest ^= o.mark()
 }
 
-// keys lists the store in order.
+// keys lists in order what bears on paths: all but the fragments of MACs.
 func (s *store) keys() []frame.Key {
-	return slices.SortedFunc(maps.Keys(s.objects), frame.Key.Compare)
+	return slices.SortedFunc(maps.Keys(s.graph), frame.Key.Compare)
 }
 
 // flooded takes a Flood: each object is acknowledged, or answered with the newer one we hold.
@@ -88,16 +129,16 @@ func (c *Core) flooded(p *port, f *frame.Flood, b []byte) {
 		}
 	}
 	for _, a := range f.Acks {
-		if o := c.store.objects[a.Key]; o == nil || o.stamp.Compare(a.Stamp) <= 0 {
-			delete(p.pending, a.Key)
-		}
+		c.heldBy(p, a)
 	}
-	if len(p.pending) == 0 && len(f.Acks) > 0 {
-		p.floodDue = 0
-		p.sendHello = p.sendHello || !p.sync.equal // our digest tells whether that was all
+	if len(p.pending) == 0 && len(f.Acks) > 0 && !p.sync.equal {
+		p.tellDigest(c.now) // it tells whether that was all
 	}
 	for _, w := range f.Objects {
 		c.take(p, w)
+	}
+	if f.Sums != nil {
+		c.compareSums(p, f.Sums)
 	}
 }
 
@@ -105,10 +146,8 @@ func (c *Core) flooded(p *port, f *frame.Flood, b []byte) {
 func (c *Core) take(p *port, w frame.Object) {
 	stamp := frame.Stamp{Seq: w.Seq, Sum: frame.Sum(w.Body)}
 	ack := func() {
-		delete(p.pending, w.Key)
-		if len(p.acks) < 4*maxIndex {
-			p.acks = append(p.acks, frame.Ack{Key: w.Key, Stamp: stamp})
-		}
+		p.settle(w.Key, c.now)
+		p.acknowledge(frame.Ack{Key: w.Key, Stamp: stamp})
 	}
 	have := c.store.objects[w.Key]
 	if have != nil {
@@ -121,6 +160,10 @@ func (c *Core) take(p *port, w frame.Object) {
 			return
 		}
 	}
+	if bulky(w.Key) && !p.afford(c.now) {
+		c.counters.Full++ // it comes again
+		return
+	}
 	ack()
 	node, err := frame.ParseNode(w.Body)
 	age := time.Duration(w.Age) * time.Second
@@ -128,101 +171,131 @@ func (c *Core) take(p *port, w frame.Object) {
 	case err != nil || w.Key.Index > maxIndex || w.Key.Origin.IsZero() || w.Key.Origin.IsGroup():
 		c.counters.Malformed++
 		return
-	case age >= maxAge-nearDeath:
+	case age >= life(w.Key)*maxAge-nearDeath:
 		c.counters.Stale++
 		return
 	case !c.store.room(w.Key):
 		c.counters.Full++
 		return
 	}
-	o := &object{key: w.Key, stamp: stamp, body: slices.Clone(w.Body), node: node, born: c.now - age}
-	c.learn(o, have, p)
-	if w.Key.Origin == c.cfg.ID {
-		c.restart = true // of an earlier life of ours: if it is no longer so, we say it anew, above that
+	c.learn(newObject(w.Key, stamp, slices.Clone(w.Body), node, c.now-age), have, p)
+	if w.Key.Origin != c.cfg.ID {
+		return
+	}
+	if bulky(w.Key) { // of an earlier life of ours: if it is no longer so, we say it anew, above that
+		c.remember(w.Key.Index-firstMACs, w.Body)
+		c.own.fragments.touch(w.Key.Index-firstMACs, false)
+	} else {
+		c.restart = true
 	}
 }
 
-// learn puts a new version into the store and sends it on everywhere but where it came from.
+// newObject makes a version for the store. Claims stay in its body alone, and count in fragments alone.
+func newObject(k frame.Key, stamp frame.Stamp, body []byte, node frame.Node, born time.Duration) *object {
+	node.MACs, node.Moved = nil, nil
+	if bulky(k) {
+		node = frame.Node{}
+	}
+	return &object{key: k, stamp: stamp, body: body, node: node, born: born}
+}
+
+// learn puts a new version into the store and sends it on everywhere but where it came from. Fragments of MACs that are no
+// news to anybody are only offered: such come in when two stores are exchanged, and most neighbours have them.
 func (c *Core) learn(o, old *object, from *port) {
 	c.store.put(o)
-	was := frame.Node{}
-	if old != nil {
-		was = old.node
-	}
-	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
-		c.recompute = true
-	}
-	if was.Generation != o.node.Generation {
-		c.flush = true
-	}
+	delete(c.asked, o.key)
+	c.notice(o.key, old, o)
+	offer := bulky(o.key) && o.age(c.now) >= newsAge
 	for _, id := range c.order {
-		if q := c.ports[id]; q != from {
+		switch q := c.ports[id]; {
+		case q == from || !q.twoWay:
+		case offer:
+			q.acknowledge(frame.Ack{Key: o.key, Stamp: o.stamp})
+		default:
 			c.enqueue(q, o.key)
 		}
 	}
 }
 
-// compareDigests starts a whole transfer if the peer's store is not ours and nothing under way explains it.
-func (c *Core) compareDigests(p *port, digest uint64) {
-	s := &p.sync
-	s.equal = digest == c.store.digest
-	if s.equal {
-		s.once = true
+// notice draws the conclusions from an object that changed from old to o; nil: it was not there, or is not any more.
+func (c *Core) notice(k frame.Key, old, o *object) {
+	none := &object{}
+	if old == nil {
+		old = none
+	}
+	if o == nil {
+		o = none
+	}
+	if bulky(k) {
+		if c.broken&ruleWithdraw != 0 {
+			old = none
+		}
+		for _, m := range c.index.take(k, old.body, o.body) {
+			c.contend(m.MAC)
+		}
 		return
 	}
-	again := s.theirs == digest && s.ours == c.store.digest && c.now-s.at >= redump
-	s.theirs, s.ours = digest, c.store.digest
-	if s.dumped && (!again || len(p.pending) > 0) {
-		return
+	was := old.node
+	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
+		c.recompute = true
 	}
-	s.dumped, s.at = true, c.now
-	for k := range c.store.objects {
-		c.enqueue(p, k)
+	if was.Edges != o.node.Edges || !slices.Equal(was.Silent, o.node.Silent) || !sameEdge(was.Edge, o.node.Edge) {
+		c.edges.stale = true
+	}
+	if was.Generation != o.node.Generation {
+		c.flush = true
 	}
 }
 
-// agreement is how a port's store compares with its peer's.
-type agreement struct {
-	dumped       bool // all was sent once
-	equal        bool // as of the last Hello
-	once         bool // was equal in this life of both engines
-	theirs, ours uint64
-	asked        uint64 // our digest when we last asked for theirs while resuming
-	at           time.Duration
+// reach notes that a satellite can be reached, or not any more: that decides between those who claim one MAC.
+func (c *Core) reach(id frame.MAC, reachable bool) {
+	for _, mac := range c.index.reach(id, reachable) {
+		c.contend(mac)
+	}
 }
 
-// originate says what we are: objects whose content changed, or which grew old, go out under the next sequence.
+// originate says what we are, but for our MACs: objects whose content changed go out under the next sequence.
 func (c *Core) originate() {
 	said := c.say()
-	for _, k := range c.store.keys() { // an earlier life's object that we do not use is emptied
-		if k.Origin == c.cfg.ID && said[k.Index] == nil {
-			said[k.Index] = &frame.Node{}
+	for index := range uint16(firstMACs) {
+		var body []byte
+		if n := said[index]; n != nil { // else it is empty, also if an earlier life said something
+			body = n.Append(nil)
 		}
+		c.tellObject(index, body)
 	}
-	for _, index := range slices.Sorted(maps.Keys(said)) {
-		k := frame.Key{Origin: c.cfg.ID, Index: index}
-		body := said[index].Append(nil)
-		old := c.store.objects[k]
-		seq := uint64(1)
-		if old != nil {
-			if string(old.body) == string(body) && old.age(c.now) < refresh {
-				continue
-			}
-			seq = old.stamp.Seq + 1
-		}
-		o := &object{key: k, stamp: frame.Stamp{Seq: seq, Sum: frame.Sum(body)}, body: body, node: *said[index], born: c.now}
-		c.learn(o, old, nil)
+}
+
+// tellObject says one of our objects anew, if it changed or grew old, and tells whether it did. One that is empty is not
+// refreshed, so that it is forgotten in the end.
+func (c *Core) tellObject(index uint16, body []byte) bool {
+	k := frame.Key{Origin: c.cfg.ID, Index: index}
+	old := c.store.objects[k]
+	seq := uint64(1)
+	switch {
+	case old == nil && len(body) == 0:
+		return false
+	case old != nil && string(old.body) == string(body) && (len(body) == 0 || old.age(c.now) < life(k)*refresh):
+		return false
+	case old != nil:
+		seq = old.stamp.Seq + 1
 	}
+	node, err := frame.ParseNode(body)
+	if err != nil {
+		panic("tree: " + err.Error()) // our own words
+	}
+	c.learn(newObject(k, frame.Stamp{Seq: seq, Sum: frame.Sum(body)}, body, node, c.now), old, nil)
+	return true
 }
 
 // say composes our objects by index.
-func (c *Core) say() map[uint8]*frame.Node {
+func (c *Core) say() map[uint16]*frame.Node {
 	main := &frame.Node{Main: true, Priority: c.cfg.Priority, Generation: c.gen, Name: c.cfg.Name}
 	if c.up != nil {
 		main.Parent, main.ParentPort = c.up.peer.ID, uint32(c.up.id)
 	}
-	said := map[uint8]*frame.Node{0: main}
-	n := uint8(0)
+	said := map[uint16]*frame.Node{0: main}
+	n := uint16(0)
 	for _, id := range c.order {
 		p := c.ports[id]
 		if !p.usable() {
@@ -235,24 +308,35 @@ func (c *Core) say() map[uint8]*frame.Node {
 		said[n].Links = append(said[n].Links, frame.Link{Neighbour: p.peer.ID, Port: uint32(id),
 			NeighbourPort: p.peer.Port, Cost: Cost(p.link.Mbps)})
 	}
-	n = firstMACs
-	for chunk := range slices.Chunk(c.macs, frame.MaxMACsBody) {
-		said[n] = &frame.Node{MACs: chunk}
-		n++
-	}
+	c.sayEdges(said)
 	return said
 }
 
-// expire drops what its origin did not refresh, and refreshes what is ours.
+// expire drops what its origin did not refresh, and has what is ours refreshed.
 func (c *Core) expire() {
-	for _, k := range c.store.keys() {
-		o := c.store.objects[k]
-		switch {
-		case k.Origin == c.cfg.ID:
-			c.restart = c.restart || o.age(c.now) >= refresh
-		case o.age(c.now) >= maxAge:
-			c.store.drop(k)
-			c.recompute = true
+	var gone []*object
+	for k, o := range c.store.objects {
+		switch age := o.age(c.now); {
+		case age >= life(k)*maxAge && k.Origin != c.cfg.ID:
+			gone = append(gone, o)
+		case age >= life(k)*maxAge+2*housekeeping && len(o.body) == 0: // after all others, who would take it for newer than its successor
+			gone = append(gone, o)
+		case age < life(k)*refresh || k.Origin != c.cfg.ID || len(o.body) == 0:
+		case bulky(k):
+			gone = append(gone, o)
+		default:
+			c.restart = true
 		}
 	}
+	slices.SortFunc(gone, func(a, b *object) int { return a.key.Compare(b.key) })
+	for _, o := range gone {
+		if o.key.Origin == c.cfg.ID && len(o.body) > 0 {
+			c.own.fragments.touch(o.key.Index-firstMACs, false)
+			continue
+		}
+		c.store.drop(o.key)
+		c.notice(o.key, o, nil)
+	}
+	c.ageHomes()
+	maps.DeleteFunc(c.asked, func(_ frame.Key, at time.Duration) bool { return c.now-at >= askAgain })
 }

@@ -197,7 +197,7 @@ func TestLocalMACsReachEverybody(t *testing.T) {
 	w := settled(t, ring(8, 4))
 	var macs []frame.MAC
 	for i := range MaxMACs + 10 {
-		macs = append(macs, frame.MAC{0x52, 0x54, 0, 0, byte(i >> 8), byte(i)})
+		macs = append(macs, frame.MAC{0x52, 0x54, 0, byte(i >> 16), byte(i >> 8), byte(i)})
 	}
 	n := w.nodes[0]
 	n.step(func() { n.core.Local(macs, w.now) })

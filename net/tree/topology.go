@@ -52,6 +52,7 @@ func (c *Core) compute() {
 		c.want = w
 	}
 	c.topo = t
+	c.edges.stale = true
 }
 
 // graph gathers the satellites that can be reached over cables which both ends tell.
@@ -130,11 +131,13 @@ func (c *Core) announce(t topology) {
 	for _, id := range t.order {
 		if c.topo.nodes[id] == nil && id != c.cfg.ID {
 			c.event(Event{Kind: SatelliteUp, Neighbour: id, Name: t.nodes[id].name})
+			c.reach(id, true)
 		}
 	}
 	for _, id := range c.topo.order {
 		if t.nodes[id] == nil {
 			c.event(Event{Kind: SatelliteDown, Neighbour: id, Name: c.topo.nodes[id].name})
+			c.reach(id, false)
 		}
 	}
 	c.flush = true

@@ -76,9 +76,11 @@ func (c *Core) MACs() []Satellite {
 // Homes gives the MACs that a satellite says it is home to, ascending.
 func (c *Core) Homes(id frame.MAC) []frame.MAC {
 	var out []frame.MAC
-	for i := uint8(firstMACs); i <= maxIndex; i++ {
+	for i := uint16(firstMACs); i <= maxIndex; i++ {
 		if o := c.store.objects[frame.Key{Origin: id, Index: i}]; o != nil {
-			out = append(out, o.node.MACs...)
+			for m := range frame.Claims(o.body) {
+				out = append(out, m.MAC)
+			}
 		}
 	}
 	slices.SortFunc(out, frame.MAC.Compare)
@@ -90,7 +92,7 @@ func (c *Core) View() View {
 	v := View{Self: c.cfg.ID, Root: c.topo.root, Vector: c.vec}
 	for _, id := range c.topo.order {
 		n := c.topo.nodes[id]
-		node := NodeView{ID: id, Name: n.name, Priority: n.priority, Distance: n.distance, MACs: len(c.Homes(id))}
+		node := NodeView{ID: id, Name: n.name, Priority: n.priority, Distance: n.distance, MACs: c.index.claims(id)}
 		node.Parent = c.main(id).Parent
 		v.Nodes = append(v.Nodes, node)
 		for _, l := range n.edges {

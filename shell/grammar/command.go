@@ -100,6 +100,15 @@ func (c Command) Delete() api.DeleteRequest {
 	return api.DeleteRequest{VM: c.Word(0), Confirm: c.Text(KeyConfirm)}
 }
 
+// TreePriority is what the verb tree asks with words; sets is false where it only wants to know.
+func (c Command) TreePriority() (r api.TreePriorityRequest, sets bool) {
+	r.Satellite = c.Word(1)
+	if n, err := strconv.Atoi(c.Word(2)); err == nil {
+		r.Priority = &n
+	}
+	return r, c.Word(2) != ""
+}
+
 // IsID tells whether a reference to a VM is its id.
 func IsID(ref string) bool { return idForm.MatchString(ref) }
 

@@ -121,7 +121,7 @@ func Reference() string {
 		verbs[i].reference(&b)
 	}
 	b.WriteString("\n## Types\n\n| type | values |\n| --- | --- |\n")
-	for _, t := range []Type{TypeName, TypePattern, TypeText, TypeState, TypeCount, TypeSize, TypeYesNo, TypeAddress, TypeMAC, TypeDuration, TypeJob, TypeVerb,
+	for _, t := range []Type{TypeName, TypePattern, TypeText, TypeState, TypeCount, TypeSize, TypeYesNo, TypeAddress, TypeMAC, TypeDuration, TypeJob, TypeVerb, TypeSetting, TypePriority,
 		TypeFingerprint, TypeKeyOrEvery, TypeSatellite, TypeAccount, TypeRole, TypeObject, TypeStatement, TypeSignature, TypeVerdict, TypeVia, TypeSince} {
 		fmt.Fprintf(&b, "| %s | %s |\n", t, t.Meaning())
 	}

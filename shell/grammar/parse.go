@@ -85,7 +85,8 @@ func (c *Command) takeFlag(t term) *api.Error {
 
 func (c *Command) takeWord(t term) *api.Error {
 	w := t.text
-	if !w.Quoted && strings.HasPrefix(w.Value, "-") {
+	p, ok := c.Verb.param(len(c.Words))
+	if !w.Quoted && strings.HasPrefix(w.Value, "-") && p.Type != TypePriority { // of a number below nought the type tells more
 		return wrong(c.line, t.at, "a word does not begin with a hyphen", "exclude with -key:value, or quote the word")
 	}
 	if !w.Quoted && strings.HasPrefix(w.Value, ":") {
@@ -99,7 +100,6 @@ func (c *Command) takeWord(t term) *api.Error {
 		c.Words = append(c.Words, w)
 		return nil
 	}
-	p, ok := c.Verb.param(len(c.Words))
 	if !ok {
 		return wrong(c.line, t.at, fmt.Sprintf("%s takes %s", c.Verb.Name, count(len(c.Verb.Params), "word")), c.Verb.Usage())
 	}
@@ -198,7 +198,8 @@ func (c *Command) checkWhole() error {
 	}
 	end := len(strings.TrimRight(c.line, " "))
 	for i, p := range c.Verb.Params {
-		if !p.Optional && i >= len(c.Words) {
+		needed := !p.Optional || p.Joined && i == len(c.Words) && i > 0
+		if needed && i >= len(c.Words) {
 			return wrong(c.line, end, fmt.Sprintf("%s lacks %s", c.Verb.Name, p.Name), c.Verb.Usage())
 		}
 	}

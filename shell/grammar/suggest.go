@@ -105,6 +105,9 @@ func goesOn(v *Verb, rest []term) bool {
 			if _, ok := v.Key(t.key); ok && !t.arg.not {
 				return true
 			}
+		case len(v.Params) > 0 && v.Params[0].Type == TypeSetting:
+			_, ok := nearest(t.text.Value, v.Params[0].Type.Options())
+			return ok
 		case len(v.Params) > 0:
 			return true
 		}

@@ -35,8 +35,9 @@ type Param struct {
 	Name     string `json:"name"` // as help shows it: NAME
 	Type     Type   `json:"type"`
 	Optional bool   `json:"optional,omitempty"`
-	Many     bool   `json:"many,omitempty"` // it may be repeated; the last word alone
-	Kind     string `json:"-"`              // of the names that fit, for completion
+	Many     bool   `json:"many,omitempty"`   // it may be repeated; the last word alone
+	Joined   bool   `json:"joined,omitempty"` // it is needed where the word before it is given
+	Kind     string `json:"-"`                // of the names that fit, for completion
 }
 
 // Key is what comes before a colon.
@@ -187,7 +188,22 @@ var verbs = []Verb{
 		Params: []Param{jobParam}, Examples: []Example{{"cancel 3f9a", ""}},
 	},
 	{Name: "satellites", Summary: "list the satellites, also those that do not answer", View: true, Examples: []Example{{"satellites", ""}}},
-	{Name: "tree", Summary: "show the satellite tree as the asked satellite knows it", View: true, Examples: []Example{{"tree", ""}}},
+	{
+		Name: "tree", Summary: "show the satellite tree, or set which satellite becomes its root", View: true,
+		Detail: "The satellite with the lowest priority becomes root; of equal ones that with the lower id. A priority that is set goes before " +
+			"the satellite's configuration, also after a restart, until it is set to default. It takes the role operator on all.",
+		Params: []Param{
+			{Name: SettingPriority, Type: TypeSetting, Optional: true},
+			{Name: "SATELLITE", Type: TypeSatellite, Optional: true, Joined: true, Kind: string(api.KindSatellite)},
+			{Name: "PRIORITY", Type: TypePriority, Optional: true},
+		},
+		Examples: []Example{
+			{"tree", "as the asked satellite knows it"},
+			{"tree priority s4 50", "s4 becomes root, unless another is below 50"},
+			{"tree priority s4", "tell it"},
+			{"tree priority s4 default", "what its configuration says again"},
+		},
+	},
 	trust, admit, eject, grant, revoke, declare, audit, whoami,
 	{
 		Name: "help", Summary: "tell what can be asked", View: true, Offline: true,
@@ -258,10 +274,13 @@ func (v *Verb) Usage() string {
 	if v.Name == "" {
 		return "[WORD]… [[-]KEY:[OP]VALUE[,VALUE]…]…"
 	}
-	for _, p := range v.Params {
+	for i, p := range v.Params {
 		name := " " + p.Name
-		if p.Optional {
-			name = " [" + p.Name + "]"
+		if p.Optional && !p.Joined {
+			name = " [" + p.Name
+		}
+		if next := i + 1; p.Optional && (next == len(v.Params) || !v.Params[next].Joined) {
+			name += "]"
 		}
 		if p.Many {
 			name += "…"

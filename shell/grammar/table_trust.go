@@ -76,7 +76,7 @@ var (
 		Params: []Param{{Name: "WORD", Type: TypeText, Optional: true, Many: true}},
 		Keys: []Key{
 			{Name: api.KeyAccount, Type: TypeText, Meaning: "who asked", Filter: true},
-			{Name: api.KeyAction, Type: TypeText, Meaning: "what was asked for: login, read, create, control, console, delete, cancel, propose, declare, trust or audit", Filter: true},
+			{Name: api.KeyAction, Type: TypeText, Meaning: "what was asked for: login, read, create, control, console, delete, cancel, propose, declare, set, trust or audit", Filter: true},
 			{Name: api.KeyObject, Type: TypeText, Meaning: "what it was about", Filter: true, Kind: "*"},
 			{Name: api.KeyVerdict, Type: TypeVerdict, Meaning: "how it was decided", Filter: true},
 			{Name: api.KeyReason, Type: TypeText, Meaning: "why", Filter: true},

@@ -30,6 +30,14 @@ const (
 	TypeDuration Type = "duration" // 500ms, 5s, 2m
 	TypeJob      Type = "job"      // four to eight hex digits
 	TypeVerb     Type = "verb"     // of the table
+	TypeSetting  Type = "setting"  // of the tree: SettingPriority
+	TypePriority Type = "priority" // 0 to api.MaxPriority, or PriorityDefault
+)
+
+// The words of the types setting and priority.
+const (
+	SettingPriority = "priority"
+	PriorityDefault = "default"
 )
 
 // Placeholder is the type as usage lines show it.
@@ -58,6 +66,8 @@ func (t Type) Meaning() string {
 		TypeDuration: "a whole number with ms, s or m",
 		TypeJob:      "a job's id, or its first four digits or more",
 		TypeVerb:     "a verb, or search",
+		TypeSetting:  SettingPriority,
+		TypePriority: fmt.Sprintf("0 to %d, of which the lowest becomes root, or %s", api.MaxPriority, PriorityDefault),
 	}[t]
 }
 
@@ -78,6 +88,10 @@ func (t Type) Options() []string {
 		return States()
 	case TypeYesNo:
 		return []string{"yes", "no"}
+	case TypeSetting:
+		return []string{SettingPriority}
+	case TypePriority:
+		return []string{PriorityDefault}
 	case TypeVerb:
 		names := []string{Search}
 		for _, v := range verbs[1:] {
@@ -113,7 +127,7 @@ func (t Type) normal(s string, min, max uint64) (string, *api.Error) {
 		return s, nil
 	case TypePattern:
 		ok = patternForm.MatchString(low)
-	case TypeState, TypeYesNo, TypeVerb:
+	case TypeState, TypeYesNo, TypeVerb, TypeSetting:
 		return t.option(low)
 	case TypeCount, TypeSize, TypeDuration:
 		return t.number(s, min, max)
@@ -131,6 +145,12 @@ func (t Type) normal(s string, min, max uint64) (string, *api.Error) {
 		ok = partOfMAC.MatchString(low)
 	case TypeFingerprint, TypeKeyOrEvery, TypeSatellite, TypeAccount, TypeRole, TypeObject, TypeStatement, TypeSignature, TypeVerdict, TypeVia, TypeSince:
 		return t.trustNormal(s)
+	case TypePriority:
+		n, err := strconv.ParseUint(s, 10, 16)
+		if err == nil {
+			return strconv.FormatUint(n, 10), nil
+		}
+		ok = low == PriorityDefault
 	case TypeJob:
 		ok = jobForm.MatchString(low)
 	case TypeText:
@@ -145,7 +165,7 @@ func (t Type) normal(s string, min, max uint64) (string, *api.Error) {
 // not is the error of a value that is none of the type.
 func (t Type) not(s string) *api.Error {
 	noun := map[Type]string{TypeSize: "a size", TypeCount: "a number", TypeDuration: "a time", TypeYesNo: "yes or no", TypeState: "a state",
-		TypeAddress: "an IP address", TypeMAC: "a MAC address", TypeJob: "a job's id", TypePattern: "a name", TypeVerb: "a verb",
+		TypeAddress: "an IP address", TypeMAC: "a MAC address", TypeJob: "a job's id", TypePattern: "a name", TypeVerb: "a verb", TypeSetting: "what can be set", TypePriority: "a priority",
 		TypeFingerprint: "a fingerprint", TypeKeyOrEvery: "a key", TypeSatellite: "a satellite", TypeRole: "a role", TypeObject: "something to grant",
 		TypeVerdict: "a verdict", TypeVia: "a way in", TypeSince: "a span or a time"}[t]
 	return &api.Error{Code: api.CodeInvalid, Message: fmt.Sprintf("%q is not %s", s, noun), Hint: "use " + t.Meaning()}

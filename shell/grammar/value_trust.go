@@ -54,7 +54,7 @@ var optionHints = map[string]string{
 	string(api.RoleOwner): "may do everything", string(api.RoleOperator): "all but what concerns trust", string(api.RoleReader): "may look",
 	string(api.RoleTenant): "may have VMs of its own", string(api.RoleNone): "takes the role back",
 	string(statement.ObjectAll): "everything in the constellation", string(statement.ObjectArray): "what you have, on every satellite",
-	everyKey: "every key so far",
+	everyKey: "every key so far", SettingPriority: "who becomes root", PriorityDefault: "what the configuration says",
 }
 
 // trustOptions is Type.Options for these types.

@@ -85,8 +85,8 @@ var notCores = []string{"engine/api/apitest", "net/tree/sim"}
 // onlyForTests are packages that production code never imports, and who may all the same.
 var onlyForTests = map[string][]string{
 	"engine/sim":         nil,
-	"net/plane":          nil,
-	"net/rstp/legacy":    nil,
+	"net/plane":          {"engine/sim"},
+	"net/rstp/legacy":    {"engine/sim"},
 	"net/tree/sim":       nil,
 	"engine/api/apitest": nil,
 	"engine/lab":         {"cmd"},

@@ -96,6 +96,48 @@ func TestSilentSatellite(t *testing.T) {
 	}
 }
 
+// The satellite with the lowest priority is the root, and of equal ones the first.
+func TestRootOfTheTree(t *testing.T) {
+	ctx := bounded(t)
+	c := New("s1", "s2", "s3", "s4")
+	defer c.Close()
+	set := func(satellite string, priority int) {
+		if _, err := c.TreePriority(ctx, api.TreePriorityRequest{Satellite: satellite, Priority: &priority}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := func(want string) {
+		t.Helper()
+		tree, err := c.Tree(ctx)
+		if err != nil || tree.Root != want {
+			t.Errorf("the root is %s, not %s, %v", tree.Root, want, err)
+		}
+		open := 0
+		for _, l := range tree.Links {
+			if l.Tree {
+				open++
+			}
+		}
+		if len(tree.Links) != 4 || open != 3 {
+			t.Errorf("of %d cables %d are in the tree", len(tree.Links), open)
+		}
+	}
+	root("s1")
+	set("s3", 50)
+	root("s3")
+	set("s2", 50)
+	root("s2")
+	set("s2", 32768)
+	root("s3")
+	c.Silence("s3")
+	if _, err := c.TreePriority(ctx, api.TreePriorityRequest{Satellite: "s3"}); api.CodeOf(err) != api.CodeUnavailable {
+		t.Errorf("one that is silent: %v", err)
+	}
+	if _, err := c.TreePriority(ctx, api.TreePriorityRequest{Satellite: "s9"}); api.CodeOf(err) != api.CodeNotFound {
+		t.Errorf("one that is not there: %v", err)
+	}
+}
+
 func TestSlowReaderIsToldWhatItLost(t *testing.T) {
 	c := New("s1")
 	defer c.Close()

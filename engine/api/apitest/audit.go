@@ -15,7 +15,7 @@ import (
 // actions are the methods as audit calls them; what is missing here is read.
 var actions = map[string]string{
 	"Hello": "login", "Create": "create", "Control": "control", "Delete": "delete", "Cancel": "cancel", "Console": "console",
-	"Propose": "propose", "Declare": "declare",
+	"Propose": "propose", "Declare": "declare", "TreePriority": "set",
 }
 
 // via tells how the view's account came.

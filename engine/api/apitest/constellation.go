@@ -30,6 +30,7 @@ type Constellation struct {
 	suits      []api.Spacesuit
 	jobs       []*job
 	tree       api.Tree
+	priorities []int // of the satellites that New made
 	clock      time.Time
 	minted     int // ids given out
 	delays     map[string]time.Duration
@@ -72,7 +73,11 @@ func New(names ...string) *Constellation {
 		})
 		c.suits = append(c.suits, api.Spacesuit{Name: "tiny", Satellite: name, Size: 64 << 20, Allocated: 12 << 20, Created: Epoch})
 	}
-	c.tree = ring(c.satellites)
+	c.priorities = make([]int, len(names))
+	for i := range names {
+		c.priorities[i] = configured
+	}
+	c.tree = ring(c.satellites, c.priorities)
 	return c
 }
 
@@ -264,23 +269,28 @@ func (c *Constellation) find(ref string) (int, error) {
 	return found, nil
 }
 
-// ring draws satellites cabled in a circle, the first as root, its farthest cable out of the tree.
-func ring(sats []api.Satellite) api.Tree {
-	id := func(i int) string { return fmt.Sprintf("02:00:00:00:00:%02x", i+1) }
-	t := api.Tree{Satellite: sats[0].Name, Root: sats[0].Name}
-	n := len(sats)
-	for i, s := range sats {
-		node := api.TreeNode{ID: id(i), Name: s.Name, Priority: 32768, MACs: 1, Distance: uint64(min(i, n-i)) * 2000}
+// configured is the root priority that every satellite's configuration says.
+const configured = 32768
+
+// ring draws satellites cabled in a circle: the first with the lowest priority as root, its farthest cable out of the tree.
+func ring(sats []api.Satellite, priorities []int) api.Tree {
+	n := len(priorities)
+	root := slices.Index(priorities, slices.Min(priorities))
+	id := func(i int) string { return fmt.Sprintf("02:00:00:00:00:%02x", i%n+1) }
+	t := api.Tree{Satellite: sats[0].Name, Root: sats[root].Name}
+	for i, s := range sats[:n] {
+		away := (i - root + n) % n // by the ports that lead on
+		node := api.TreeNode{ID: id(i), Name: s.Name, Priority: priorities[i], MACs: 1, Distance: uint64(min(away, n-away)) * 2000}
 		switch {
-		case i == 0:
-		case i <= n/2:
-			node.Parent = id(i - 1)
+		case away == 0:
+		case away <= n/2:
+			node.Parent = id(i + n - 1)
 		default:
-			node.Parent = id((i + 1) % n)
+			node.Parent = id(i + 1)
 		}
 		t.Nodes = append(t.Nodes, node)
 		if n > 1 && (i > 0 || n > 2) {
-			t.Links = append(t.Links, api.TreeLink{A: id(i), APort: "to-next", B: id((i + 1) % n), BPort: "to-last", Cost: 2000, Tree: i != n/2})
+			t.Links = append(t.Links, api.TreeLink{A: id(i), APort: "to-next", B: id(i + 1), BPort: "to-last", Cost: 2000, Tree: away != n/2})
 		}
 	}
 	t.Ports = []api.TreePort{

@@ -244,6 +244,34 @@ func (v view) Tree(ctx context.Context) (api.Tree, error) {
 	return t, nil
 }
 
+// TreePriority implements api.Service.
+func (v view) TreePriority(ctx context.Context, r api.TreePriorityRequest) (api.TreePriority, error) {
+	if err := v.begin(ctx, "TreePriority", r.Satellite); err != nil {
+		return api.TreePriority{}, err
+	}
+	if err := r.Check(); err != nil {
+		return api.TreePriority{}, err
+	}
+	c := v.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.satellites[:len(c.priorities)], func(s api.Satellite) bool { return s.Name == r.Satellite || s.ID == r.Satellite })
+	if i < 0 {
+		return api.TreePriority{}, &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("no satellite %q", r.Satellite), Hint: "`satellites` lists them"}
+	}
+	if s := c.satellites[i]; s.State != api.SatelliteLive {
+		return api.TreePriority{}, api.Errorf(api.CodeUnavailable, "%s is not live but %s", s.Name, s.State)
+	}
+	p := api.TreePriority{Satellite: c.satellites[i].Name, Was: c.priorities[i], Configured: configured, Priority: configured}
+	if r.Priority != nil {
+		p.Priority, p.Set = *r.Priority, true
+	}
+	c.priorities[i] = p.Priority
+	c.tree = ring(c.satellites, c.priorities)
+	c.tell(api.Event{Kind: api.EventTree})
+	return p, nil
+}
+
 // Console implements api.Service.
 func (v view) Console(ctx context.Context, ref string) (io.ReadWriteCloser, error) {
 	if err := v.begin(ctx, "Console", ref); err != nil {

@@ -269,6 +269,12 @@ INLINE void learn(__u64 src, __u32 slot, __u16 generation)
 	bpf_map_update_elem(&learned, &src, &fresh, 0);
 }
 
+// 01-80-C2-00-00-0E, to which control frames of nobody in particular go: whoever hears it there is at the cable's other end.
+INLINE int nearest(const __u8 *mac)
+{
+	return link_constrained(mac) && mac[5] == 0x0E;
+}
+
 // Answer an echo request: back to whom it came from, from this port's own address. It tells the neighbour that the data path
 // lives, whether or not the engine does, so it does not ask the gate.
 INLINE int reflect(struct __sk_buff *skb, __u32 slot, const struct header *h, const struct place *at)
@@ -289,7 +295,7 @@ INLINE int control(struct __sk_buff *skb, __u32 slot, struct header *h, const st
 {
 	if (bpf_skb_load_bytes(skb, 0, h, sizeof(*h)))
 		return drop(slot, DROP_SOURCE);
-	int ours = address(h->dst) == address(at->mac);
+	int ours = address(h->dst) == address(at->mac) || nearest(h->dst);
 	if (h->version == CONTROL_VERSION && h->kind == ECHO_REQUEST && ours && !group(h->src) && address(h->src))
 		return reflect(skb, slot, h, at);
 	count(slot, CONTROL, 1);
