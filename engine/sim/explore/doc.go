@@ -12,12 +12,12 @@
 //
 //	satellite          the views adopted, by serial, and which of them have their detours ready; those are kept that a neighbour may act upon
 //	its neighbours     up or not; view, serial and readiness last heard; the serial of its own that was acknowledged, echoed or presumed
-//	pair               whether one end is still in a session that the other has left, and how often either has changed
-//	direction          up to Queue announcements under way, in order
+//	cable              whether one end is still in a session that the other has left, and how often either has changed
+//	direction of it    up to Queue announcements under way, in order
 //
 // All begin in agreement on the first version. Then, in any order: a satellite learns of a version that may follow the one it
 // holds, its detours become ready, it sends its present announcement to a neighbour, the oldest one under way is heard, an end
-// of a pair loses its neighbour or finds it. Announcements may take any time. One that is lost is as one that was not sent.
+// of a cable loses its neighbour or finds it. Announcements may take any time. One that is lost is as one that was not sent.
 // U3 is the model's grain: what an adoption forbids is gone before anything is announced.
 //
 // # The check
@@ -27,6 +27,9 @@
 // part of the state: a frame may go by the first way or by the second at each hop, as if any cable died and came back at any moment. No
 // cycle may be in that graph, which has all arcs as beginnings. This is stronger than to look at each set of dead cables. A
 // loop that is found is then looked for among those sets, and told with one in which it is steady.
+//
+// Frames go only over ports at which a neighbour is up, at both ends: a rule that was found here to be needed, and which a satellite
+// keeps by shutting the port before it forgets the neighbour.
 //
 // Frames take no time in this. In truth tables change while they travel, but each state lets a frame make fewer hops than there are
 // arcs, and the number of changes that one fault brings is bounded: so is the frame's way. Frames gives the most it can make.

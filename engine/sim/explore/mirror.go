@@ -74,7 +74,6 @@ func (m *mirror) first(i int, l local) *path.Agreement {
 }
 
 func (m *mirror) play(a *path.Agreement, i int, e event) {
-	other := func() frame.MAC { return name(m.p.ends[m.p.from[i][e.at]].other) }
 	switch e.kind {
 	case adopts:
 		a.Adopt(m.tables(i, e.at).Routes)
@@ -85,12 +84,13 @@ func (m *mirror) play(a *path.Agreement, i int, e event) {
 			}
 		}
 	case rises:
-		a.Up(other())
+		arc := m.p.from[i][e.at]
+		a.Up(port(arc), name(m.p.head(arc)), port(arc^1))
 	case falls:
-		a.Down(other())
+		a.Down(port(m.p.from[i][e.at]))
 	case hearing:
-		self := m.p.ends[m.p.from[i][e.at]].other
-		a.Heard(other(), m.tables(self, e.msg.view).Routes.Topology().Version(), e.msg.ready, uint64(e.msg.echo))
+		arc := m.p.from[i][e.at]
+		a.Heard(port(arc), m.tables(m.p.head(arc), e.msg.view).Routes.Version(), e.msg.ready, uint64(e.msg.echo))
 	}
 }
 
@@ -130,6 +130,7 @@ func (m *mirror) tables(i int, view uint8) path.Tables {
 // compare goes through all frames, once with all ports alive and once with the port of the next hop dead.
 func (m *mirror) compare(a *path.Agreement, i int, l *local) {
 	p, t := m.p, a.Tables()
+	model := p.table(i, l)
 	topo := t.Routes.Topology()
 	for c := range p.Colours {
 		for in := range 2 * len(p.Cables) {
@@ -138,11 +139,11 @@ func (m *mirror) compare(a *path.Agreement, i int, l *local) {
 			}
 			for s := range p.N {
 				for d := range p.N {
-					want, got := p.decide(i, l, c, in, s, d), nowhere
+					want, got := model[((c*2*len(p.Cables)+in)*p.N+s)*p.N+d], nowhere
 					source, known := topo.Index(name(s))
 					destination, in2 := topo.Index(name(d))
 					if known && in2 && d != i {
-						got = m.ask(t, l, i, c, in, source, destination)
+						got = m.ask(&t, l, i, c, in, source, destination)
 					}
 					m.judge(fmt.Sprintf("satellite %d, colour %d, in by %d, %d to %d, %+v", i, c, in, s, d, *l), want, got)
 				}
@@ -152,7 +153,7 @@ func (m *mirror) compare(a *path.Agreement, i int, l *local) {
 }
 
 // ask gives the arcs by which a real satellite lets a frame go: with its next hop alive, and dead.
-func (m *mirror) ask(t path.Tables, l *local, i, c, in, s, d int) [2]int8 {
+func (m *mirror) ask(t *path.Tables, l *local, i, c, in, s, d int) [2]int8 {
 	out := nowhere
 	live := func(p path.Port) bool { return m.p.over(l, i, int(p)-int(port(0))) != none }
 	verdict, by := t.Decide(port(in^1), c, s, d, live)

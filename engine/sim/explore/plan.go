@@ -14,7 +14,7 @@ type Scenario struct {
 	Versions []uint32 // by version the cables that exist, as bits; all satellites begin in agreement on the first
 	Next     [][]int  // by version those that a satellite may learn of next; any satellite, at any time
 	Adopt    int      // how often each satellite does so at most
-	Flap     [][2]int // the pairs of satellites that may cease to be neighbours, or become them, each end at its own time
+	Flap     []int    // the cables over which two satellites may cease to be neighbours, or become them, each end at its own time
 	Flaps    int      // how often at each end
 	Queue    int      // announcements under way in each direction; 0: they arrive at once, but are sent at any time
 	Limit    int      // states at most; 0: no limit
@@ -27,7 +27,7 @@ type plan struct {
 	views  []*view
 	start  []uint8     // by satellite: its view of the first version
 	then   [][][]uint8 // by satellite and view: the views that it may adopt next
-	near   [][]int     // by satellite and other: the place among its peers; none
+	near   []int       // by arc: the place among the peers of the satellite at its tail
 	pairs  [][2]int
 	flap   []bool // by pair
 	ends   []end
@@ -35,20 +35,24 @@ type plan struct {
 	from   [][]int // by satellite and place among its peers: the end
 }
 
-// end is one satellite's end of a pair. Ends 2k and 2k+1 are those of pair k.
+// end is one satellite's end of a pair, which is a cable: two cables between the same two are two conversations. Ends 2k and
+// 2k+1 are those of pair k, as are arcs.
 type end struct{ self, other, peer int }
 
 func newPlan(s Scenario) *plan {
-	p := &plan{Scenario: s, near: matrix(s.N, none), from: make([][]int, s.N)}
-	for _, c := range s.Cables {
-		if a, b := min(c.A, c.B), max(c.A, c.B); !slices.Contains(p.pairs, [2]int{a, b}) {
-			p.pairs = append(p.pairs, [2]int{a, b})
-			p.join(a, b)
-			p.join(b, a)
+	p := &plan{Scenario: s, from: make([][]int, s.N)}
+	for arc := range 2 * len(s.Cables) {
+		self := p.tail(arc)
+		if len(p.from[self]) == maxDegree {
+			panic(fmt.Sprintf("explore: %s: satellite %d has more than %d cables", s.Name, self, maxDegree))
 		}
+		p.near = append(p.near, len(p.from[self]))
+		p.ends = append(p.ends, end{self, p.head(arc), len(p.from[self])})
+		p.from[self] = append(p.from[self], arc)
 	}
-	for _, pair := range p.pairs {
-		p.flap = append(p.flap, slices.Contains(s.Flap, pair))
+	for c, cable := range s.Cables {
+		p.pairs = append(p.pairs, [2]int{cable.A, cable.B})
+		p.flap = append(p.flap, slices.Contains(s.Flap, c))
 	}
 	seen := map[[2]uint32]uint8{}
 	index := func(version, self int) uint8 {
@@ -77,16 +81,6 @@ func newPlan(s Scenario) *plan {
 	return p
 }
 
-func (p *plan) join(self, other int) {
-	k := len(p.from[self])
-	if k == maxDegree {
-		panic(fmt.Sprintf("explore: %s: satellite %d has more than %d neighbours", p.Name, self, maxDegree))
-	}
-	p.near[self][other] = k
-	p.from[self] = append(p.from[self], len(p.ends))
-	p.ends = append(p.ends, end{self, other, k})
-}
-
 // successors gives by view the views that may be next, past versions in which a satellite sees no difference.
 func (p *plan) successors(of []uint8) [][]uint8 {
 	out := make([][]uint8, len(p.views))
@@ -112,14 +106,10 @@ func (p *plan) successors(of []uint8) [][]uint8 {
 func (p *plan) begin(i int) local {
 	l := local{}.adopt(p.start[i])
 	l = l.worked()
-	for k, e := range p.from[i] {
-		other := p.ends[e].other
-		for c, cable := range p.Cables {
-			if p.Versions[0]>>c&1 == 1 && (cable == Cable{i, other, cable.Cost} || cable == Cable{other, i, cable.Cost}) {
-				l = l.up(k)
-				l = l.hear(k, message{view: p.start[other], serial: 1, ready: true, echo: 1})
-				break
-			}
+	for k, arc := range p.from[i] {
+		if p.Versions[0]>>(arc/2)&1 == 1 {
+			l = l.up(k)
+			l = l.hear(k, message{view: p.start[p.head(arc)], serial: 1, ready: true, echo: 1})
 		}
 	}
 	return l

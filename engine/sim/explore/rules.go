@@ -31,7 +31,7 @@ func (p *plan) table(i int, l *local) table {
 	}
 	for c := range p.Colours {
 		for in := range arcs {
-			if p.head(in) != i || !p.Rules.NoLiveIn && !l.peers[p.near[i][p.tail(in)]].up {
+			if p.head(in) != i || !p.Rules.NoLiveIn && !l.peers[p.near[in^1]].up {
 				continue
 			}
 			for s := range p.N {
@@ -85,7 +85,7 @@ func (p *plan) send(i int, l *local, v *view, c, d int, agreed bool) [2]int8 {
 
 // over gives the arc if frames may go out by it.
 func (p *plan) over(l *local, i, arc int) int8 {
-	if arc == none || !p.Rules.NoLiveOut && !l.peers[p.near[i][p.head(arc)]].up {
+	if arc == none || !p.Rules.NoLiveOut && !l.peers[p.near[arc]].up {
 		return none
 	}
 	return int8(arc)
@@ -97,7 +97,7 @@ func (p *plan) legal(i int, l *local, arc, d int) bool {
 		return true
 	}
 	k := p.head(arc)
-	n := l.peers[p.near[i][k]]
+	n := l.peers[p.near[arc]]
 	return n.up && n.heard > 0 && l.known>>n.view&1 == 1 && p.views[n.view].dist[d][k] < p.feasible(i, l, d)
 }
 
