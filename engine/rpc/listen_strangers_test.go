@@ -157,9 +157,7 @@ func TestAStrangerIsSentAwayAndAMemberStays(t *testing.T) {
 		members = append(members, c)
 	}
 	time.Sleep(limits.Stay)
-	if n := held(strangers); n != 0 {
-		t.Errorf("%d strangers are still here", n)
-	}
+	allGone(t, strangers)
 	if n := held(members); n != len(members) {
 		t.Errorf("%d of %d connections of the member are held", n, len(members))
 	}

@@ -60,6 +60,21 @@ func TestHelloBytes(t *testing.T) {
 	}
 }
 
+func TestClaimBytes(t *testing.T) {
+	n := Node{MACs: []MAC{macA, macB}, Moved: []Moved{{macB, 0x102}}}
+	want := "22 000c 02dece00000a 02dece00000b" + "24 000a 02dece00000b 00000102"
+	if got := hex.EncodeToString(n.Append(nil)); got != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, strings.ReplaceAll(want, " ", ""))
+	}
+	claims := slices.Collect(Claims(n.Append(nil)))
+	if !slices.Equal(claims, []Moved{{macA, 0}, {macB, 0}, {macB, 0x102}}) {
+		t.Errorf("claims %v", claims)
+	}
+	for range Claims(n.Append(nil)) {
+		break // and the walk ends
+	}
+}
+
 func TestUnknownElementsAreSkipped(t *testing.T) {
 	h := sampleHello()
 	b := h.Append(nil, macA)[OffBody:]

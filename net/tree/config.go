@@ -111,6 +111,7 @@ const (
 	digestPause = 20 * time.Millisecond // between two Hellos sent for their digest
 
 	learnedAge = 300 * time.Second // IEEE 802.1D-2004 table 7-5
+	inherited  = 30 * time.Second  // an engine that starts keeps so long what its earlier life learned
 	maxMoves   = 5                 // takings of one MAC from others in moveTime (RFC 7432 section 15.1)
 	moveTime   = 180 * time.Second
 	frozenTime = 180 * time.Second // after that it is left to the others

@@ -9,7 +9,8 @@ import (
 
 // fragments are the objects by which we tell what we are home to. A MAC stays in the fragment it was put into, and a
 // new one goes where there is room, so that what changes a few MACs changes as few objects. A fragment holds either MACs of
-// epoch 0 or moved ones. One is begun only when all of its kind are full, hence there are never more than maxIndex allows.
+// epoch 0 or moved ones. One is begun only when all of its kind are full, hence there are no more than maxIndex allows, but
+// for an earlier life that somebody made up.
 //
 // Changes wait in line, so that whoever makes us change much makes the constellation flood little: a change by Local goes
 // first, others at most once in gatherTime, all together fragmentBurst at once and one in fragmentPace in the long run.
@@ -52,8 +53,8 @@ func kindOf(epoch uint32) int {
 	return kindMoved
 }
 
-// put finds a fragment for a MAC and tells its number.
-func (f *fragments) put(m frame.Moved, urgent bool) uint16 {
+// put finds a fragment for a MAC, if there is one, and tells its number.
+func (f *fragments) put(m frame.Moved, urgent bool) (number uint16, found bool) {
 	kind := kindOf(m.Epoch)
 	i := f.roomy[kind]
 	for i < len(f.all) && (f.all[i].kind != kind || len(f.all[i].claims) == 0 || len(f.all[i].claims) == capacity[kind]) {
@@ -66,15 +67,38 @@ func (f *fragments) put(m frame.Moved, urgent bool) uint16 {
 			i++
 		}
 		f.vacant = i
-		if i == len(f.all) {
-			f.all = append(f.all, fragment{})
+		if firstMACs+i > maxIndex {
+			return 0, false
 		}
+		f.reserve(uint16(i))
 		f.all[i].kind = kind
 		f.roomy[kind] = min(f.roomy[kind], i)
 	}
 	f.all[i].claims = append(f.all[i].claims, m)
 	f.touch(uint16(i), urgent)
-	return uint16(i)
+	return uint16(i), true
+}
+
+// putBack puts a MAC into the fragment that an earlier life of ours had it in, if there is room.
+func (f *fragments) putBack(m frame.Moved, number uint16) (at uint16, found bool) {
+	kind := kindOf(m.Epoch)
+	f.reserve(number)
+	g := &f.all[number]
+	if len(g.claims) > 0 && g.kind != kind || len(g.claims) == capacity[kind] {
+		return f.put(m, false)
+	}
+	g.kind = kind
+	g.claims = append(g.claims, m)
+	f.roomy[kind] = min(f.roomy[kind], int(number))
+	f.touch(number, false)
+	return number, true
+}
+
+// reserve makes sure that there is a fragment of that number.
+func (f *fragments) reserve(number uint16) {
+	for int(number) >= len(f.all) {
+		f.all = append(f.all, fragment{})
+	}
 }
 
 // remove takes a MAC out of its fragment.
@@ -93,9 +117,7 @@ func (f *fragments) remove(mac frame.MAC, number uint16, urgent bool) {
 
 // touch puts a fragment in line to be said anew.
 func (f *fragments) touch(number uint16, urgent bool) {
-	for int(number) >= len(f.all) { // of an earlier life of ours
-		f.all = append(f.all, fragment{})
-	}
+	f.reserve(number) // it may be of an earlier life of ours
 	switch g := &f.all[number]; {
 	case urgent && g.waits != waitsUrgently:
 		g.waits = waitsUrgently

@@ -26,6 +26,7 @@ type own struct {
 	moving    map[frame.MAC]*moving
 	told      time.Duration // no event about a moving MAC before
 	full      time.Duration // nor about too many
+	born      time.Duration // this life of ours
 	ages      time.Duration // when the learned ones' ages are looked at next
 }
 
@@ -35,6 +36,9 @@ type ownMAC struct {
 	seen     uint32 // learned: when it was told of last, in seconds
 	fragment uint16 // its number
 }
+
+// anyPort is where MACs of an earlier life of ours are, as long as nobody has told.
+const anyPort = PortID(1<<32 - 1)
 
 // moving counts how often we took a MAC over from others.
 type moving struct {
@@ -160,7 +164,11 @@ func (c *Core) nextEpoch(mac frame.MAC) uint32 {
 }
 
 func (c *Core) claim(mac frame.MAC, port PortID, epoch uint32) {
-	number := c.own.fragments.put(frame.Moved{MAC: mac, Epoch: epoch}, port == 0)
+	number, found := c.own.fragments.put(frame.Moved{MAC: mac, Epoch: epoch}, port == 0)
+	if !found {
+		c.tooMany(1)
+		return
+	}
 	c.own.macs[mac] = ownMAC{port: port, epoch: epoch, seen: seconds(c.now), fragment: number}
 }
 
@@ -180,13 +188,19 @@ func (c *Core) contend(mac frame.MAC) {
 	}
 }
 
-// remember takes the epochs of an earlier life of ours: what we claim still, we claim under them.
-func (c *Core) remember(body []byte) {
+// remember takes what an earlier life of ours claimed. What we claim still, we claim under its epoch. The rest, if we have
+// only just begun, we go on claiming for a while: the data path lived on, and devices are told of again as they speak.
+func (c *Core) remember(number uint16, body []byte) {
 	for m := range frame.Claims(body) {
-		if o, ours := c.own.macs[m.MAC]; ours && o.epoch < m.Epoch {
-			port := o.port
-			c.disown(m.MAC, port == 0)
-			c.claim(m.MAC, port, m.Epoch)
+		switch o, ours := c.own.macs[m.MAC]; {
+		case ours && o.epoch < m.Epoch:
+			c.disown(m.MAC, o.port == 0)
+			c.claim(m.MAC, o.port, m.Epoch)
+		case !ours && c.now-c.own.born < inherited && len(c.own.macs) < MaxMACs && c.claimable(m.MAC):
+			if at, found := c.own.fragments.putBack(m, number); found {
+				c.own.macs[m.MAC] = ownMAC{port: anyPort, epoch: m.Epoch, seen: seconds(c.now), fragment: at}
+				c.contend(m.MAC)
+			}
 		}
 	}
 }
@@ -239,8 +253,10 @@ func (c *Core) ageHomes() {
 		}
 	}
 	if c.now >= c.own.ages {
-		c.own.ages = c.now + learnedAge/10
-		c.forgetThose(func(o ownMAC) bool { return seconds(c.now)-o.seen >= uint32(learnedAge/time.Second) })
+		c.own.ages = c.now + inherited/2
+		c.forgetThose(func(o ownMAC) bool {
+			return seconds(c.now)-o.seen >= seconds(learnedAge) || o.port == anyPort && c.now-c.own.born >= inherited
+		})
 	}
 }
 

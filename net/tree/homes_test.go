@@ -133,6 +133,29 @@ func TestLearnedAddressesAge(t *testing.T) {
 	w.at(t, device(3), n.id)
 }
 
+// An engine starts anew: what it learned stays at home there, if it is told of again soon, and nobody else notices.
+func TestLearnedAddressesOutliveARestart(t *testing.T) {
+	w := settled(t, line(3, 3))
+	n := w.nodes[0]
+	n.learned(77, devices(0, 500)...)
+	w.run(time.Second)
+	n.kill(true)
+	w.run(5 * time.Second)
+	n.start()
+	for range 100 { // ten seconds
+		w.run(100 * time.Millisecond)
+		for _, other := range w.nodes[1:] {
+			if other.homes[device(7)] != n.id || other.homes[device(300)] != n.id {
+				t.Fatal("homes are lost")
+			}
+		}
+	}
+	n.learned(78, devices(0, 100)...)
+	w.run(50 * time.Second)
+	w.at(t, device(7), n.id)
+	w.at(t, device(300), frame.MAC{})
+}
+
 // Two satellites see an address for the first time at once: the lower id has it, the other lets go.
 func TestOfEqualClaimsTheLowerIDWins(t *testing.T) {
 	w := settled(t, line(4, 3))
@@ -310,6 +333,30 @@ func TestLearnedAddressesGiveWay(t *testing.T) {
 	w.run(10 * time.Second)
 	if got := w.nodes[1].core.View().Nodes[0].MACs; got != MaxMACs {
 		t.Errorf("%d MACs there", got)
+	}
+}
+
+// Somebody tells of an earlier life of ours that we never had, one MAC in each fragment there may be: it is not believed for
+// long, and costs nobody else's MACs for longer.
+func TestAnEarlierLifeThatWasMadeUp(t *testing.T) {
+	c := New(Config{ID: frame.MAC{2}, Unauthenticated: true}, 0)
+	for i := firstMACs; i <= maxIndex; i++ {
+		body := (&frame.Node{MACs: devices(i, i+1)}).Append(nil)
+		feed(c, []frame.Object{{Key: frame.Key{Origin: c.cfg.ID, Index: uint16(i)}, Seq: 9, Body: body}})
+	}
+	c.claim(device(5000), 7, 4)
+	if _, claimed := c.own.macs[device(5000)]; claimed || c.counters.Full == 0 {
+		t.Error("there is room for a moved MAC")
+	}
+	for now := time.Duration(0); now < 2*time.Minute; now += time.Second {
+		c.Tick(now)
+		c.Ready()
+	}
+	c.claim(device(5000), 7, 4)
+	c.Tick(3 * time.Minute)
+	c.Ready()
+	if at, found := c.Home(device(5000)); len(c.own.macs) != 1 || !found || at != c.cfg.ID || len(c.index.homes) != 1 {
+		t.Errorf("claims %d MACs, and %d are known", len(c.own.macs), len(c.index.homes))
 	}
 }
 

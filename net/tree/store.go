@@ -183,7 +183,7 @@ func (c *Core) take(p *port, w frame.Object) {
 		return
 	}
 	if bulky(w.Key) { // of an earlier life of ours: if it is no longer so, we say it anew, above that
-		c.remember(w.Body)
+		c.remember(w.Key.Index-firstMACs, w.Body)
 		c.own.fragments.touch(w.Key.Index-firstMACs, false)
 	} else {
 		c.restart = true
@@ -236,9 +236,8 @@ func (c *Core) notice(k frame.Key, old, o *object) {
 		return
 	}
 	was := old.node
-	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
-		c.recompute = true
-	}
+	c.recabled = c.recabled || was.Main != o.node.Main || !slices.Equal(was.Links, o.node.Links)
+	c.recompute = c.recompute || c.recabled || was.Priority != o.node.Priority
 	if was.Edges != o.node.Edges || !slices.Equal(was.Silent, o.node.Silent) || !sameEdge(was.Edge, o.node.Edge) {
 		c.edges.stale = true
 	}
@@ -317,7 +316,9 @@ func (c *Core) expire() {
 	var gone []*object
 	for k, o := range c.store.objects {
 		switch age := o.age(c.now); {
-		case age >= life(k)*maxAge && (k.Origin != c.cfg.ID || len(o.body) == 0):
+		case age >= life(k)*maxAge && k.Origin != c.cfg.ID:
+			gone = append(gone, o)
+		case age >= life(k)*maxAge+2*housekeeping && len(o.body) == 0: // after all others, who would take it for newer than its successor
 			gone = append(gone, o)
 		case age < life(k)*refresh || k.Origin != c.cfg.ID || len(o.body) == 0:
 		case bulky(k):
