@@ -294,7 +294,7 @@ func boot(t *testing.T, ctx context.Context, w *world, journal string) *Engine {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = e.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-done; _ = j.Close() })
-	for end := time.Now().Add(10 * time.Second); !e.ready.Load(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !e.ready.Load(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the engine does not get ready")
 		}

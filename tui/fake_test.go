@@ -36,6 +36,10 @@ func (*fakeLanguage) Parse(line string) (Intent, error) {
 		return Intent{Query: api.Query{Words: words}}, nil
 	}
 	in := Intent{Verb: words[0], View: view, Hint: words[0] + " NAME"}
+	if words[0] == "tree" && len(words) > 2 {
+		in.View, in.Object = "", words[2]
+		return in, nil
+	}
 	if len(words) > 1 {
 		in.Object = words[1]
 	} else if view == "" || view == "console" || view == "watch" {
@@ -69,6 +73,8 @@ func (l *fakeLanguage) Execute(ctx context.Context, svc api.Service, line string
 	var job api.Job
 	var err error
 	switch words[0] {
+	case "tree":
+		return Outcome{Text: words[2] + " has priority " + words[3] + "\n"}, nil
 	case "help":
 		return Outcome{Text: strings.Repeat("help is a line\n", 40)}, nil
 	case "admit", "eject":

@@ -175,7 +175,9 @@ func (m *Model) enter() tea.Cmd {
 		m.note = "still at work on: " + clean(m.act.line) + " (Ctrl-C on an empty line stops waiting)"
 		return nil
 	}
-	m.leavePages(in.Object)
+	if _, tree := m.page().(*treePage); !tree || in.Verb != "tree" { // there one sees the root move
+		m.leavePages(in.Object)
+	}
 	if in.Verb == "eject" && in.Confirm != "" && !m.knows(in.Confirm) {
 		m.failed = &failure{"", &api.Error{Code: api.CodeNotFound, Message: "no satellite " + in.Confirm, Hint: "`satellites` lists them"}}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -118,9 +119,13 @@ func (d *drawing) node(n *api.TreeNode, first, rest string) {
 		if l.A != n.ID {
 			mine, other = other, mine
 		}
-		notes = append(notes, fmt.Sprintf("%s ══ %s %s", clean(mine), d.name(n.Parent), clean(other)), fmt.Sprintf("cost %d", n.Distance))
+		notes = append(notes, fmt.Sprintf("%s ══ %s %s", portName(mine), d.name(n.Parent), portName(other)), fmt.Sprintf("cost %d", n.Distance))
 	}
-	notes = append(notes, fmt.Sprintf("priority %d", n.Priority), count(n.MACs, "MAC", "MACs"))
+	priority := fmt.Sprintf("priority %d", n.Priority)
+	if n.Set {
+		priority += " set"
+	}
+	notes = append(notes, priority, count(n.MACs, "MAC", "MACs"))
 	d.out = append(d.out, line+t.dim.Render("  "+strings.Join(notes, " · ")))
 	kids := d.children[n.ID]
 	slices.SortFunc(kids, func(a, b *api.TreeNode) int { return strings.Compare(d.name(a.ID), d.name(b.ID)) })
@@ -149,10 +154,18 @@ func (d *drawing) spare() {
 	t := d.m.theme
 	for _, l := range d.tree.Links {
 		if !l.Tree {
-			line := fmt.Sprintf("%s %s ╌╌ %s %s · cost %d · spare", d.name(l.A), clean(l.APort), d.name(l.B), clean(l.BPort), l.Cost)
+			line := fmt.Sprintf("%s %s ╌╌ %s %s · cost %d · spare", d.name(l.A), portName(l.APort), d.name(l.B), portName(l.BPort), l.Cost)
 			d.out = append(d.out, t.dim.Render("   ")+t.busy.Render(line))
 		}
 	}
+}
+
+// portName is a port's name, where it is known; of another satellite's only the number is.
+func portName(name string) string {
+	if _, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return "port " + name
+	}
+	return clean(name)
 }
 
 var portColumns = []column{
@@ -162,6 +175,7 @@ var portColumns = []column{
 	{title: "RECEIVED", min: 11, max: 15, right: true, drop: 1},
 	{title: "SENT", min: 11, max: 15, right: true, drop: 2},
 	{title: "DROPPED", min: 8, max: 12, right: true, drop: 3},
+	{title: "NOTE", min: 14, max: 40, drop: 4},
 }
 
 // portLines is the table of the telling satellite's ports.
@@ -171,7 +185,11 @@ func (m *Model) portLines(t *api.Tree, w, h int) []string {
 	}
 	l := list{sel: -1}
 	th := m.theme
-	rows := l.draw(th, portColumns, len(t.Ports), w, max(h, len(t.Ports)+1), func(i int) []field {
+	columns := portColumns
+	if !slices.ContainsFunc(t.Ports, func(p api.TreePort) bool { return p.Note != "" }) {
+		columns = columns[:len(columns)-1]
+	}
+	rows := l.draw(th, columns, len(t.Ports), w, max(h, len(t.Ports)+1), func(i int) []field {
 		p := &t.Ports[i]
 		sign, style := portRole(th, p.Role)
 		to := p.Neighbour
@@ -183,7 +201,8 @@ func (m *Model) portLines(t *api.Tree, w, h int) []string {
 		return []field{
 			{p.Name, th.plain}, {sign, style}, {to, th.plain}, {thousands(int(p.RX)), th.plain},
 			{thousands(int(p.TX)), th.plain}, {thousands(int(p.Dropped)), th.dim},
-		}
+			{p.Note, th.busy},
+		}[:len(columns)]
 	})
 	return append([]string{th.dim.Render("ports of " + clean(t.Satellite) + ", in frames")}, rows...)
 }

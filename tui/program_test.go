@@ -30,7 +30,7 @@ type watched struct {
 
 func (w *watched) until(what string) {
 	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
 		// A program without a terminal for its input leaves the carriage return to the line discipline.
 		out, _ := io.ReadAll(w.model.Output())
@@ -86,7 +86,7 @@ func TestAVisit(t *testing.T) {
 	w.press("web-2<enter>")
 	w.until("web-2 is no more")
 	w.press("<ctrl+d>")
-	w.model.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
+	w.model.WaitFinished(t, teatest.WithFinalTimeout(30*time.Second))
 }
 
 // A statement is proposed, signed elsewhere, and declared; a wrong signature is refused and given again.
@@ -113,7 +113,7 @@ func TestEjectWithASignature(t *testing.T) {
 	w.press("trust<enter>")
 	w.until("eject     s3")
 	w.press("<ctrl+d>")
-	w.model.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
+	w.model.WaitFinished(t, teatest.WithFinalTimeout(30*time.Second))
 	if r, err := c.Trust(context.Background()); err != nil || len(r.Statements) != 1 || r.Statements[0].Kind != api.StatementEject {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -126,7 +126,7 @@ func TestASilentSatelliteIsNamed(t *testing.T) {
 	w := start(t, c)
 	w.until("s2 did not answer")
 	w.press("<ctrl+d>")
-	w.model.WaitFinished(t, teatest.WithFinalTimeout(5*time.Second))
+	w.model.WaitFinished(t, teatest.WithFinalTimeout(30*time.Second))
 }
 
 // Whatever is open when the program ends, nothing of it goes on.
@@ -151,7 +151,7 @@ func TestEveryGoroutineEnds(t *testing.T) {
 	}
 	keys.Close()
 	c.Close()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)
 	}

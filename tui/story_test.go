@@ -317,6 +317,31 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// Who sets the root while the tree is shown sees it move.
+func TestTheTreeStaysWhileItsRootIsSet(t *testing.T) {
+	m := ready(t, 100, 30)
+	press(m, "tree<enter>")
+	tree := testTree()
+	tree.Ports = append(tree.Ports, api.TreePort{Name: "9", Role: "down", Note: api.NoteStranger})
+	tree.Nodes[0].Set = true
+	answerPage(m, tree)
+	press(m, "tree priority s2 50<enter>")
+	if _, is := m.page().(*treePage); !is {
+		t.Errorf("the page is %T", m.page())
+	}
+	shown := strings.Join(m.page().draw(m, 100, 30), "\n")
+	for _, want := range []string{"priority 4096 set", "NOTE", api.NoteStranger} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the page lacks %q:\n%s", want, shown)
+		}
+	}
+	m = ready(t, 100, 30)
+	press(m, "tree<enter>create web-7<enter>")
+	if m.page() != nil {
+		t.Errorf("after another line the page is %T", m.page())
+	}
+}
+
 func TestTabCompletesAndCycles(t *testing.T) {
 	m := ready(t, 80, 24)
 	press(m, "c<tab>")

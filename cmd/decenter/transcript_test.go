@@ -38,7 +38,7 @@ import (
 //	code N CMD …                  runs a command that ends with exit code N; stdout and stderr look at what it wrote
 //	json KEY=VALUE …              each line of the last output is a JSON object, and one has all these fields (a.b: b in a)
 //	job                           sets JOB to the id of the job that the last output names
-//	screen SESSION COLUMNS LINES  a tmux session shows a screen of that size, within two seconds
+//	screen SESSION COLUMNS LINES  a tmux session shows a screen of that size, within 15 seconds
 //	killed SEED ROUNDS            kills the engine of s1 in the middle of creates and deletes (killed_test.go)
 //	gone                          nothing of the lab is left on the machine
 //
@@ -58,6 +58,13 @@ func TestTranscripts(t *testing.T) {
 			t.Skipf("%v: `go tool task setup build` makes it", err)
 		}
 	}
+	// testscript's own folder stays where -run leaves a script out. In t.TempDir paths would be too long for a lab.
+	dir, err := os.MkdirTemp("", "play")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Setenv("GOTMPDIR", dir)
 	deadline, _ := t.Deadline()
 	testscript.RunT(inTurn{t}, testscript.Params{
 		Deadline:            deadline,
@@ -120,7 +127,7 @@ func command(ts *testscript.TestScript, args ...string) *exec.Cmd {
 	cmd := exec.Command(look(ts, args[0]), args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
 	for _, name := range []string{"HOME", "PATH", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DECENTER_SOCKET", "TERM", "LAB", "WORK",
-		"ACCOUNT", "S1", "S2", "S3"} {
+		"ACCOUNT", "ADDRESS", "ADDRESS6", "S1", "S2", "S3"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	return cmd
@@ -330,7 +337,7 @@ func screen(ts *testscript.TestScript, _ bool, args []string) {
 	for {
 		text := mustOutput(ts, "sh", "-c", "tmux -S $WORK/tmux capture-pane -p -t "+args[0]+" | sed 's/$/|/'")
 		wrong := fills(text, columns, count)
-		if wrong == "" || time.Since(began) > 2*time.Second {
+		if wrong == "" || time.Since(began) > 15*time.Second {
 			ts.Logf("after %.1f s:\n%s", time.Since(began).Seconds(), text)
 			if wrong != "" {
 				ts.Fatalf("%s", wrong)

@@ -240,27 +240,24 @@ func (p pinged) String() string {
 func ping(t *testing.T, from, to *sat, interval time.Duration, during func()) (r pinged) {
 	t.Helper()
 	c := from.ns.Command("ping", "-6", "-n", "-D", "-i", fmt.Sprintf("%.3f", interval.Seconds()), target(number(to)))
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	text := begun(t, c)
 	during()
 	time.Sleep(200 * time.Millisecond)
 	c.Process.Signal(syscall.SIGINT)
 	c.Wait()
-	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(out.String())
+	out := text()
+	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(out)
 	if m == nil {
-		t.Fatalf("ping says:\n%s", out.String())
+		t.Fatalf("ping says:\n%s", out)
 	}
 	r.sent, _ = strconv.Atoi(m[1])
 	got, _ := strconv.Atoi(m[2])
 	r.lost = r.sent - got
-	if d := regexp.MustCompile(`\+(\d+) duplicates`).FindStringSubmatch(out.String()); d != nil {
+	if d := regexp.MustCompile(`\+(\d+) duplicates`).FindStringSubmatch(out); d != nil {
 		r.doubled, _ = strconv.Atoi(d[1])
 	}
 	last := 0.0
-	for _, m := range regexp.MustCompile(`(?m)^\[([0-9.]+)\]`).FindAllStringSubmatch(out.String(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\[([0-9.]+)\]`).FindAllStringSubmatch(out, -1) {
 		at, _ := strconv.ParseFloat(m[1], 64)
 		if last > 0 {
 			r.gap = max(r.gap, time.Duration((at-last)*1e9))
@@ -298,10 +295,10 @@ func TestCutCableHeals(t *testing.T) {
 		r := ping(t, sats[0], sats[2], probe, func() {
 			time.Sleep(300 * time.Millisecond)
 			rig.IP(t, "-n", string(s.ns), "link", "set", "e", "down")
-			time.Sleep(1500 * time.Millisecond)
+			healed(t, sats)
 		})
 		t.Logf("cable %d cut: %v", i+1, r)
-		if r.gap > time.Second || r.doubled > 0 {
+		if r.gap > 3*time.Second || r.doubled > 0 {
 			t.Error("it healed late, or frames were doubled")
 		}
 		rig.IP(t, "-n", string(s.ns), "link", "set", "e", "up")
@@ -329,10 +326,10 @@ func TestDeafCableHeals(t *testing.T) {
 		r := ping(t, sats[0], sats[2], probe, func() {
 			time.Sleep(300 * time.Millisecond)
 			deaf("add")
-			time.Sleep(1500 * time.Millisecond)
+			healed(t, sats)
 		})
 		t.Logf("cable %d deaf: %v", i+1, r)
-		if r.gap > 2*time.Second || r.doubled > 0 {
+		if r.gap > 5*time.Second || r.doubled > 0 {
 			t.Error("it healed late, or frames were doubled")
 		}
 		deaf("del")
@@ -425,11 +422,9 @@ func TestVMsTalkAndTheTreeKnowsThem(t *testing.T) {
 		return false
 	}
 	// The kernel may take a second to notice that a tap was opened, and drops until then (see package link, Carrier).
-	if early := carried(); !early && !carried() {
-		t.Fatal("a frame from VM to VM was lost")
-	}
+	waits(t, "a frame gets from VM to VM", carried)
 	known := false
-	for range 100 {
+	for range 1000 {
 		if sats[2].ask(&known, "knows "+a.String()); known {
 			break
 		}
@@ -473,8 +468,13 @@ func TestUninstallLeavesTheMachineAsItWas(t *testing.T) {
 		b, _ := json.MarshalIndent(all, "", " ")
 		return string(b)
 	}
-	time.Sleep(100 * time.Millisecond) // carrier
-	before := state()
+	before := ""
+	waits(t, "the carrier is there, and nothing changes", func() bool {
+		last := before
+		time.Sleep(200 * time.Millisecond)
+		before = state()
+		return before == last
+	})
 	s.start()
 	s.text("attach 02:00:00:01:00:01")
 	if during := state(); during == before || !strings.Contains(during, `"decenter0"`) {

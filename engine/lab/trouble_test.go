@@ -119,6 +119,7 @@ func TestFreezeStopsAllOfASatellite(t *testing.T) {
 	// What dies frozen does not come back by itself.
 	engine := statuses(t, dir)["s1"].Engine
 	must(t, dir, "exec", "s1", "--", "kill", "-9", fmt.Sprint(engine))
+	waitFor(t, "its death is noticed", func() bool { return statuses(t, dir)["s1"].Engine == 0 })
 	time.Sleep(restartAfter + 300*time.Millisecond)
 	if s := statuses(t, dir)["s1"]; s.Engine != 0 || s.State != "frozen" {
 		t.Errorf("frozen without engine: %+v", s)
@@ -266,7 +267,8 @@ func TestAnInterruptedUpTakesAwayWhatItMade(t *testing.T) {
 	interrupted := 0
 	for n := range 8 {
 		cmd, out := begin(t, dir, "up", "--topology", "ring:3")
-		time.Sleep(time.Duration(10+12*n) * time.Millisecond)
+		waitFor(t, "it has begun", func() bool { _, err := Load(dir); return err == nil }) // and hears signals
+		time.Sleep(time.Duration(12*n) * time.Millisecond)
 		_ = cmd.Process.Signal(syscall.SIGINT)
 		err := cmd.Wait()
 		if strings.Contains(fmt.Sprint(err), "exit status 2") { // cancelled
@@ -277,7 +279,7 @@ func TestAnInterruptedUpTakesAwayWhatItMade(t *testing.T) {
 		}
 		if left := traces(t, dir); len(left) > 0 {
 			text, _ := io.ReadAll(out)
-			t.Fatalf("after %d ms (%v) is left:\n%s\nit said:\n%s", 10+12*n, err, strings.Join(left, "\n"), text)
+			t.Fatalf("after %d ms (%v) is left:\n%s\nit said:\n%s", 12*n, err, strings.Join(left, "\n"), text)
 		}
 	}
 	if interrupted == 0 {

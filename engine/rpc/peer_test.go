@@ -462,7 +462,7 @@ func TestOpenStreamsEndWithTheirSession(t *testing.T) {
 			if !sameError(err, over) {
 				t.Errorf("the %s ended with %#v", name, err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Errorf("the %s goes on", name)
 		}
 	}

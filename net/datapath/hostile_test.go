@@ -59,7 +59,7 @@ func TestFramesTooBigForACableEndHere(t *testing.T) {
 		}
 		b.wire["v1"].SendMerged(t, tcp(4000), 1460)
 		for i, want := range []int{1460, 1460, 1080} {
-			if got := b.wire["v2"].Receive(t, time.Second); len(got) != 54+want {
+			if got := b.wire["v2"].Receive(t, 10*time.Second); len(got) != 54+want {
 				t.Fatalf("segment %d has %d bytes", i, len(got))
 			}
 		}

@@ -114,7 +114,7 @@ func (b *bench) expect(from string, f []byte, to ...string) {
 	want := map[string]bool{}
 	for _, name := range to {
 		want[name] = true
-		if got := b.wire[name].Receive(b, time.Second); !bytes.Equal(got, f) {
+		if got := b.wire[name].Receive(b, 10*time.Second); !bytes.Equal(got, f) {
 			b.Fatalf("%s → %s: got\n%x, sent\n%x", from, name, got, f)
 		}
 	}
@@ -230,7 +230,7 @@ func TestEchoIsAnsweredAlsoByShutPorts(t *testing.T) {
 			mine := frame.MAC{0x02, 0, 0, 0, 0, name[1]}
 			b.wire[name].Send(t, ether(mine, far1, 0x88, 0xb5, frame.Version, byte(frame.TypeEchoRequest), 0xaa, 0xbb))
 			want := ether(far1, mine, 0x88, 0xb5, frame.Version, byte(frame.TypeEchoReply), 0xaa, 0xbb)
-			if got := b.wire[name].Receive(t, time.Second); !bytes.Equal(got, want) {
+			if got := b.wire[name].Receive(t, 10*time.Second); !bytes.Equal(got, want) {
 				t.Fatalf("%s answers\n%x, want\n%x", name, got, want)
 			}
 			if c := b.counters(name); c.Reflected != 1 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -67,19 +68,29 @@ func through(t testing.TB, w way) pair {
 func (p pair) whilePinging(t *testing.T, f func()) (sent, got int) {
 	t.Helper()
 	ping := p.a.Command("ping", "-n", "-i", "0.002", "192.0.2.2")
-	var out bytes.Buffer
-	ping.Stdout = &out
+	path := filepath.Join(t.TempDir(), "ping")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	ping.Stdout = out
 	if err := ping.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
+	text := func() []byte { b, _ := os.ReadFile(path); return b }
+	for end := time.Now().Add(20 * time.Second); len(text()) < 1000; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("ping says:\n%s", text())
+		}
+	}
 	f()
 	time.Sleep(100 * time.Millisecond)
 	ping.Process.Signal(syscall.SIGINT)
 	ping.Wait()
-	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(out.String())
+	m := regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`).FindStringSubmatch(string(text()))
 	if m == nil || len(m[1]) < 3 {
-		t.Fatalf("ping says:\n%s", &out)
+		t.Fatalf("ping says:\n%s", text())
 	}
 	t.Log(m[0])
 	fmt.Sscan(m[1], &sent)

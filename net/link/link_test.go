@@ -236,7 +236,7 @@ func TestWatchSurvivesAnOverrun(t *testing.T) {
 			if !open {
 				t.Fatal("the watch ended")
 			}
-		case <-time.After(time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatal("nothing was said")
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -268,7 +268,7 @@ func TestWatchTellsOfALostCarrierAndEnds(t *testing.T) {
 	rig.IP(t, "-n", "dcdp-l2", "link", "set", "p", "down")
 	select {
 	case <-changed:
-	case <-time.After(2 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("nothing was said")
 	}
 	if carrier() {
@@ -281,7 +281,7 @@ func TestWatchTellsOfALostCarrierAndEnds(t *testing.T) {
 			if !open {
 				return
 			}
-		case <-time.After(time.Second):
+		case <-time.After(20 * time.Second):
 			t.Fatal("does not end with its context")
 		}
 	}

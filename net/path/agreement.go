@@ -190,6 +190,22 @@ func (a *Agreement) Routes() *Routes {
 // Serial gives the current serial; 0 before the first.
 func (a *Agreement) Serial() uint64 { return a.serial }
 
+// Hears tells whether the port's neighbour is up, and this one.
+func (a *Agreement) Hears(port Port, k frame.MAC, far Port) bool {
+	p := a.peers[port]
+	return p != nil && p.id == k && p.port == far
+}
+
+// Acked gives the serial that a neighbour is known to follow, and whether there is no newer; so it is for one that never
+// announced anything.
+func (a *Agreement) Acked(port Port) (serial uint64, current bool) {
+	p := a.peers[port]
+	if p == nil || !p.known {
+		return 0, true
+	}
+	return p.acked, p.acked == a.serial
+}
+
 // Announcement gives what is to be told of the current topology, of which there must be one.
 func (a *Agreement) Announcement() (v Version, serial uint64, ready bool) {
 	return a.now().Version(), a.serial, a.now().ready

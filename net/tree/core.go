@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -62,13 +63,14 @@ type Home struct {
 // keeps the old homes until a minute or so after the event Resumed, and then forgets those that were not told again.
 //
 // The order is what the proofs in the package comment and in package path stand on. A caller that cannot do 2 removes the
-// stored snapshot before it goes on, so that the next start begins anew.
+// stored snapshot before it goes on, so that the next start begins anew. A core that begins anew shuts all in its first Effects,
+// and gives Tables without Routes: what an earlier life left in the data path is gone before anything is said.
 type Effects struct {
 	Gates        []Gate       // broadcast
-	Live         []Gate       // unicast: Open says that the cable and the neighbour's data path work
+	Live         []Gate       // unicast: Open says that cable and neighbour work; else no frame goes out, and none that comes in counts
 	Edges        []Edge       // to the legacy; the data path keeps them open for Config.EdgeLease after the last Ready only
 	Flush        []PortID     // edge ports
-	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before
+	Tables       *path.Tables // unicast: paths and detours; never changed once given; nil: as before; without Routes: none
 	Homes        []Home       // changes, perhaps the same twice; at most 16,384, and more with the next Ready, which Deadline asks for at once
 	Send         []Transmit
 	Events       []Event
@@ -110,16 +112,20 @@ type Core struct {
 	topo  topology
 	edges edges
 
+	unicast unicast
+	counts  counts
+
 	// resumeBy is when a restored core stops waiting for its neighbours' link state; 0: it does not wait.
 	resumeBy    time.Duration
 	resumeSoon  time.Duration // once one neighbour has caught up: when to wait no longer for the others
 	restart     bool          // own objects or links may have changed
-	recompute   bool          // the graph changed
+	recompute   bool          // the graph changed, or priorities
+	recabled    bool          // the graph changed
 	computeNext time.Duration // not before
 	deadline    time.Duration
 	housekeep   time.Duration
-	emitted     map[PortID]bool
-	reaffirm    map[PortID]bool // gates to tell the caller even if we told them before
+	emitted     told
+	lit         told
 	events      []Event
 	changed     bool
 	flush       bool
@@ -128,7 +134,7 @@ type Core struct {
 }
 
 // rule names a rule of gates.go that a test breaks to see that the checker notices.
-type rule uint8
+type rule uint16
 
 const (
 	ruleOrder    rule = 1 << iota // a grant asks for a lower vector
@@ -138,6 +144,9 @@ const (
 	ruleWithdraw                  // what a fragment does not claim any more leaves the index
 	ruleJoin                      // parts become one bridge before they become one network
 	ruleDrain                     // an end becomes up when what was under way has arrived
+	ruleU1                        // next hops wait until they are legal
+	ruleF6a                       // detours wait until all agree
+	ruleF6b                       // frames are on their path only if they were
 )
 
 // Counters counts what arrived and was not used.
@@ -156,7 +165,7 @@ func New(cfg Config, now time.Duration) *Core {
 		panic("tree: neither, or both of, Auth and Unauthenticated") // nobody is to forget it
 	}
 	cfg.fill()
-	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: map[PortID]bool{}, reaffirm: map[PortID]bool{},
+	c := &Core{cfg: cfg, now: now, ports: map[PortID]*port{}, emitted: told{}, lit: told{}, unicast: unicast{agreement: path.NewAgreement()},
 		store: newStore(), asked: map[frame.Key]time.Duration{}, index: newIndex(cfg.ID), restart: true, recompute: true,
 		own: own{macs: map[frame.MAC]ownMAC{}, moving: map[frame.MAC]*moving{}, born: now}}
 	c.index.news = append(c.index.news, cfg.ID)
@@ -194,10 +203,7 @@ func (c *Core) Link(id PortID, l Link, now time.Duration) {
 	}
 	shown := c.known(id) && !p.absent && p.link.Name == l.Name && p.link.MAC == l.MAC
 	defer func(old Link) { c.cabledAnew(p, old, l, shown) }(p.link)
-	if p.absent || !c.known(id) {
-		p.absent = false
-		c.reaffirm[id] = true
-	}
+	p.absent = false
 	old := p.link
 	if !l.Up {
 		c.reset(p, "no carrier")
@@ -308,6 +314,7 @@ func (c *Core) pass(now time.Duration) { c.now = max(c.now, now) }
 func (c *Core) excuse(late time.Duration) {
 	for _, p := range c.ports {
 		p.heardAt = min(p.heardAt+late, c.now)
+		p.accord.since = min(p.accord.since+late, c.now)
 	}
 }
 
@@ -326,7 +333,9 @@ func (c *Core) Ready() Effects {
 	c.steer()
 	edges := c.letThrough()
 	c.tellState() // all this may have moved gates and edges
-	e := Effects{Edges: edges, Flush: c.edges.flush, Gates: c.gates(), Events: c.events, Changed: c.changed, FlushLearned: c.flush}
+	tables := c.settle()
+	e := Effects{Gates: c.gates(), Live: c.lives(), Edges: edges, Flush: c.edges.flush, Tables: tables, Events: c.events,
+		Changed: c.changed, FlushLearned: c.flush}
 	c.events, c.changed, c.flush, c.edges.flush = nil, false, false, nil
 	for _, id := range c.order {
 		if p := c.ports[id]; !p.absent && p.link.Up {
@@ -355,35 +364,42 @@ func (c *Core) tellState() {
 	c.sayFragments()
 }
 
-// gates compares what the ports are to what the caller was told; closings come first.
+// told is what the caller was told of each port.
+type told map[PortID]bool
+
+// gates compares what the gates are to what the caller was told.
 func (c *Core) gates() []Gate {
+	return c.compare(c.emitted, func(p *port) bool { return p.gate != gateShut })
+}
+
+// compare gives what is to be told, closings first. A port that the caller was told nothing of is told.
+func (c *Core) compare(was told, is func(*port) bool) []Gate {
 	var open, shut []Gate
 	for _, id := range c.order {
 		p := c.ports[id]
 		if p.absent {
 			continue
 		}
-		is := p.gate != gateShut
-		if was, ok := c.emitted[id]; ok && was == is && !c.reaffirm[id] {
+		now := is(p)
+		if before, ok := was[id]; ok && before == now {
 			continue
 		}
-		c.emitted[id] = is
-		if is {
+		was[id] = now
+		if now {
 			open = append(open, Gate{id, true})
 		} else {
 			shut = append(shut, Gate{id, false})
 		}
 	}
-	if len(c.emitted) > len(c.ports) {
-		for id := range c.emitted {
+	if len(was) > len(c.ports) {
+		for id := range was {
 			if c.ports[id] == nil {
-				delete(c.emitted, id)
+				delete(was, id)
 				shut = append(shut, Gate{id, false})
 			}
 		}
-		slices.SortFunc(shut, func(a, b Gate) int { return int(a.Port) - int(b.Port) })
+		slices.SortFunc(shut, func(a, b Gate) int { return cmp.Compare(a.Port, b.Port) })
 	}
-	clear(c.reaffirm)
 	return append(shut, open...)
 }
 
@@ -403,6 +419,9 @@ func (c *Core) nextDeadline() time.Duration {
 	}
 	if c.recompute && c.resumeBy == 0 {
 		at = min(at, c.computeNext)
+	}
+	if c.unicast.sliceAt > 0 {
+		at = min(at, c.unicast.sliceAt)
 	}
 	if by := c.want.since + c.cfg.Grace; by > c.now && c.resumeBy == 0 {
 		at = min(at, by)

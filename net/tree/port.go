@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"decenter/net/frame"
+	"decenter/net/path"
 )
 
 // gateState is what a port's gate is and which promise goes with it.
@@ -82,6 +83,8 @@ type port struct {
 	joined      bool           // the cable leads within our part of the constellation; see parts.go
 	theyJoined  bool           // as last heard
 	theirBridge frame.BridgeID // frame.Hello.Bridge as last heard; NoBridge before
+
+	accord accord // on unicast paths
 }
 
 // usable tells whether the adjacency may carry the tree: both engines hear one another and the data path works.
@@ -118,6 +121,8 @@ func (c *Core) reset(p *port, why string) {
 		c.shut(p)
 	}
 	if p.twoWay {
+		c.unicast.agreement.Down(path.Port(p.id))
+		c.unicast.moved = true
 		c.renew(p)
 		clear(c.asked) // nobody knows what he would have sent
 	}
@@ -187,7 +192,9 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
 	}
 	if !p.twoWay {
 		p.twoWay = true
-		c.changed = true
+		c.unicast.agreement.Up(path.Port(p.id), p.peer.ID, p.peer.Port)
+		p.accord.since = c.now
+		c.unicast.moved, c.changed = true, true
 		if auth {
 			p.sec.private = nil // what was said in this session stays secret if we are broken into later
 			c.throw(p)
@@ -200,6 +207,7 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
 	p.acked = max(p.acked, h.Ack)
 	p.sendHello = p.sendHello || h.Answer
 	c.promises(p, h)
+	c.agreed(p, h.Agree)
 	p.theirBridge, p.theyJoined = h.Bridge, h.Joined
 	if !h.Untold {
 		c.compareDigests(p, h.Digest)
@@ -316,11 +324,14 @@ func (c *Core) tickPort(p *port) {
 	}
 	quiet := c.now - p.heardAt
 	switch {
-	case !p.twoWay && quiet > 7*c.cfg.Hello/2:
+	case !(p.twoWay && p.echo.alive) && quiet > 7*c.cfg.Hello/2: // nothing of the neighbour is known to live
 		c.reset(p, "silent")
 		return
 	case quiet > c.cfg.HoldEngine:
 		c.reset(p, "engine silent for too long")
+		return
+	case p.twoWay && c.lags(p):
+		c.reset(p, "neighbour does not follow our topology")
 		return
 	case p.twoWay && !p.silent && quiet > 7*c.cfg.Hello/2:
 		p.silent, c.restart = true, true

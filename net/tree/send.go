@@ -51,7 +51,7 @@ func (c *Core) sayHello(p *port) []byte {
 		c.introduce(p, &h)
 	}
 	if p.twoWay {
-		h.Claim, h.Seen, h.Grant = p.claim, p.heard.Number, p.granted
+		h.Claim, h.Seen, h.Grant, h.Agree = p.claim, p.heard.Number, p.granted, p.accord.said
 		h.Bridge, h.Joined = c.edges.confirmed, p.joined
 	}
 	p.helloDue = c.now + c.cfg.Hello

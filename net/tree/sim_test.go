@@ -27,17 +27,24 @@ type world struct {
 	interrupt   float64       // how likely a satellite is killed or stopped in the middle of applying Effects
 	broken      rule
 	steps       int                 // gate changes checked
+	blind       bool                // unicast is not checked
+	routers     bool                // data paths look at the destination alone: no F1, no detours
+	odds        *rand.Rand          // which pairs are
+	walks       int                 // hops walked
+	sample      int                 // of so many pairs of satellites one is checked at each change; 0: all
 	drop        func(b []byte) bool // sees every frame sent, and may take it away
 	log         []string
 }
 
 type node struct {
 	w         *world
+	number    int // in w.nodes
 	id        frame.MAC
 	core      *Core // nil: the engine does not run
 	starts    uint64
 	frozen    bool
 	gates     map[PortID]bool
+	plane     plane
 	disk      []byte // the stored snapshot
 	rest      []func() bool
 	inbox     []arrival
@@ -84,10 +91,11 @@ func (q *events) Pop() any     { o := *q; x := o[len(o)-1]; *q = o[:len(o)-1]; r
 
 func newWorld(seed uint64, n int) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 77)), delay: 50 * time.Microsecond, slow: 300 * time.Microsecond,
-		auth: newAuth(seed)}
+		auth: newAuth(seed), odds: rand.New(rand.NewPCG(seed, 78)), cfg: Config{Colours: 2}}
 	perm := w.rng.Perm(n) // ids are not in the order of the cabling
 	for i := range n {
-		w.nodes = append(w.nodes, &node{w: w, id: frame.MAC{2, 0xde, 0xce, 0, 0, byte(perm[i] + 1)}, gates: map[PortID]bool{}, armed: -1})
+		w.nodes = append(w.nodes, &node{w: w, number: i, id: frame.MAC{2, 0xde, 0xce, 0, 0, byte(perm[i] + 1)}, gates: map[PortID]bool{},
+			plane: plane{live: map[PortID]bool{}}, armed: -1})
 	}
 	return w
 }
@@ -280,7 +288,7 @@ func (n *node) step(input func()) {
 	input()
 	e := n.core.Ready()
 	n.settle(e.Homes)
-	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 { // the common case, without ceremony
+	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 && len(e.Live) == 0 && e.Tables == nil { // the common case, without ceremony
 		for _, t := range e.Send {
 			n.send(t.Port, t.Frame)
 		}
@@ -334,7 +342,7 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 		}
 	}
 	return []func() bool{
-		gate(false),
+		func() bool { gate(false)(); n.narrow(e); return true },
 		func() bool {
 			if e.Changed {
 				n.disk = nil // stored lazily: the core is what would be on the disk until its next input
@@ -347,7 +355,7 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 			}
 			return true
 		},
-		gate(true),
+		func() bool { gate(true)(); n.widen(e); return true },
 		func() bool {
 			if e.FlushLearned {
 				n.flushes++
@@ -469,6 +477,8 @@ func (n *node) thaw() {
 func (c *wire) set(w *world, up bool) {
 	c.carrier = up
 	w.note("cable %v-%v carrier %v", c.a.id, c.b.id, up)
+	w.rounds(c.a)
+	w.rounds(c.b)
 	for _, n := range []*node{c.a, c.b} {
 		if n.core != nil && !n.frozen {
 			n.step(n.links)

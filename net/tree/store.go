@@ -236,9 +236,8 @@ func (c *Core) notice(k frame.Key, old, o *object) {
 		return
 	}
 	was := old.node
-	if was.Main != o.node.Main || was.Priority != o.node.Priority || !slices.Equal(was.Links, o.node.Links) {
-		c.recompute = true
-	}
+	c.recabled = c.recabled || was.Main != o.node.Main || !slices.Equal(was.Links, o.node.Links)
+	c.recompute = c.recompute || c.recabled || was.Priority != o.node.Priority
 	if was.Edges != o.node.Edges || !slices.Equal(was.Silent, o.node.Silent) || !sameEdge(was.Edge, o.node.Edge) {
 		c.edges.stale = true
 	}

@@ -11,7 +11,7 @@ import (
 
 // storm is a schedule made to bring vectors up and down as often as may be: speeds, priorities and carriers change,
 // engines stop for moments, and a third of all frames is lost or late.
-func storm(seed uint64) (w *world, err error) {
+func storm(seed uint64, broken rule, routers bool) (w *world, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			l, ok := r.(looped)
@@ -31,7 +31,7 @@ func storm(seed uint64) (w *world, err error) {
 		}
 	}
 	w.cfg.Grace, w.cfg.EchoLost = 1, 30 // no patience; a lost echo is no event here
-	w.loss, w.slow = 0.2, 40*time.Millisecond
+	w.loss, w.slow, w.broken, w.routers, w.sample = 0.2, 40*time.Millisecond, broken, routers, 3
 	w.startAll()
 	w.run(400 * time.Millisecond)
 	for range 60 {
@@ -60,7 +60,7 @@ func storm(seed uint64) (w *world, err error) {
 // In storms, as in the schedules, no loop appears.
 func TestStormsDoNotLoop(t *testing.T) {
 	for seed := range uint64(40) {
-		if w, err := storm(seed); err != nil {
+		if w, err := storm(seed, 0, false); err != nil {
 			t.Fatalf("storm %d: %v\n%v", seed, err, w.log)
 		}
 	}

@@ -95,7 +95,7 @@ func (c *Core) View() View {
 		node := NodeView{ID: id, Name: n.name, Priority: n.priority, Distance: n.distance, MACs: c.index.claims(id)}
 		node.Parent = c.main(id).Parent
 		v.Nodes = append(v.Nodes, node)
-		for _, l := range n.edges {
+		for _, l := range c.topo.links(n) {
 			if id.Compare(l.Neighbour) < 0 {
 				v.Links = append(v.Links, LinkView{A: id, B: l.Neighbour, APort: PortID(l.Port), BPort: PortID(l.NeighbourPort),
 					Cost: l.Cost, Tree: c.leads(id, l.Neighbour, l.Port) || c.leads(l.Neighbour, id, l.NeighbourPort)})

@@ -80,7 +80,7 @@ func (p Printer) TreePriority(s api.TreePriority) error {
 	case !s.Set:
 		line += "; its configuration says so"
 	case s.Configured != s.Priority:
-		line += fmt.Sprintf("; its configuration's, %d, holds again after: tree priority %s %s", s.Configured, Clean(s.Satellite), grammar.PriorityDefault)
+		line += fmt.Sprintf("\n`tree priority %s %s` makes it its configuration's again, %d", Clean(s.Satellite), grammar.PriorityDefault, s.Configured)
 	}
 	return p.Text(line+"\n", s)
 }

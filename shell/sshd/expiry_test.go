@@ -31,7 +31,7 @@ func TestAnUnansweredChallengeIsWrittenDown(t *testing.T) {
 	if err == nil {
 		t.Error("a late signature gets in")
 	}
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > 15*time.Second { // DefaultLimits are minutes
 		t.Errorf("the connection was kept for %v", took)
 	}
 	if !strings.Contains(asked, "within 1 second\n") {

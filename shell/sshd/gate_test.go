@@ -202,7 +202,7 @@ func TestOneSourceIsAnAddressOrASubnet(t *testing.T) {
 
 // A silent handshake is sent away after its time, and one that exchanged keys has longer.
 func TestASilentHandshakeIsSentAway(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Limits.Exchange, c.Limits.Handshake = 200*time.Millisecond, time.Second })
+	w := newWorld(t, func(c *Config) { c.Limits.Exchange, c.Limits.Handshake = time.Second, 4*time.Second })
 	h := newHolder(t, keys.P2WPKH)
 	w.allow(h.account)
 	quiet := dialRaw(t, w.addr)
@@ -210,7 +210,7 @@ func TestASilentHandshakeIsSentAway(t *testing.T) {
 	if _, err := io.Copy(io.Discard, quiet); err != nil {
 		t.Errorf("it ended with %v, not by the server", err)
 	}
-	if took := time.Since(began); took > 900*time.Millisecond {
+	if took := time.Since(began); took > 3500*time.Millisecond {
 		t.Errorf("it was kept for %v", took)
 	}
 	slow, err := dialWire(w.addr)
@@ -223,7 +223,7 @@ func TestASilentHandshakeIsSentAway(t *testing.T) {
 	}
 	began = time.Now()
 	_, _ = slow.read()
-	if took := time.Since(began); took < 700*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(began); took < 2*time.Second || took > 20*time.Second {
 		t.Errorf("with keys exchanged it was kept for %v", took)
 	}
 	w.mustLogin(h)

@@ -305,7 +305,7 @@ func challengeLine(prompt string) string {
 func (w *world) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, string, error) {
 	var banners strings.Builder
 	client, err := ssh.Dial("tcp", w.addr, &ssh.ClientConfig{
-		User: user, Auth: auth, HostKeyCallback: ssh.FixedHostKey(w.host.PublicKey()), Timeout: 10 * time.Second,
+		User: user, Auth: auth, HostKeyCallback: ssh.FixedHostKey(w.host.PublicKey()), Timeout: 30 * time.Second,
 		BannerCallback: func(message string) error { banners.WriteString(message); return nil },
 	})
 	if err == nil {
@@ -354,7 +354,7 @@ func out2(err error, out, errOut *strings.Builder) (string, string, int) {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if is() {
 			return
 		}

@@ -89,7 +89,7 @@ func (u *user) newSSHKey(name string) string {
 }
 
 func (u *user) command(name string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	u.t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, name, args...)
 	c.Env = append([]string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "SSH_ASKPASS=" + u.askpass, "SSH_ASKPASS_REQUIRE=force"}, u.vars...)
@@ -298,7 +298,7 @@ func (s *seat) types(text string) {
 // sees reads until the text comes, and gives all up to it.
 func (s *seat) sees(text string) string {
 	s.t.Helper()
-	if err := s.tty.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := s.tty.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		s.t.Fatal(err)
 	}
 	b := make([]byte, 4096)

@@ -90,18 +90,18 @@ func TestServeLeavesNothingRunning(t *testing.T) {
 
 // A challenge gives the person longer than the other steps; the deadline of the handshake does not cut it.
 func TestAChallengeOutlivesTheHandshakesDeadline(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Limits = Limits{Handshake: 300 * time.Millisecond} })
+	w := newWorld(t, func(c *Config) { c.Limits = Limits{Handshake: 1500 * time.Millisecond} })
 	h := newHolder(t, keys.P2WPKH)
 	w.allow(h.account)
 	slow := ssh.KeyboardInteractive(func(name, instruction string, questions []string, echos []bool) ([]string, error) {
-		time.Sleep(600 * time.Millisecond)
+		time.Sleep(1600 * time.Millisecond)
 		return h.answer(t)(name, instruction, questions, echos)
 	})
 	client, _, err := w.dial(h.account.String(), ssh.PublicKeys(h.signer), slow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(600 * time.Millisecond) // nor does it cut the session
+	time.Sleep(100 * time.Millisecond) // nor does it cut the session
 	if out, _, _ := output(t, client, "whoami"); out == "" {
 		t.Error("the session was cut")
 	}
