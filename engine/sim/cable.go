@@ -86,6 +86,7 @@ func (c *cable) carrier() {
 			continue
 		}
 		x.up = up
+		x.changes++
 		if !up {
 			c.epoch++
 		}

@@ -88,11 +88,12 @@ func (c *checks) arrives(f *flight, e int) bool {
 // form tells in which form a frame leaves; anything but the two bits must be as the host sent it.
 func (c *checks) form(packet int32, b []byte) form {
 	p := &c.w.packets[packet]
-	if len(b) != len(p.plain) || !bytes.Equal(b[1:6], p.plain[1:6]) || !bytes.Equal(b[7:], p.plain[7:]) || (b[0]^p.plain[0]|b[6]^p.plain[6])&^1 != 0 {
+	destination, source := b[0]^p.plain[0], b[6]^p.plain[6]
+	if len(b) != len(p.plain) || !bytes.Equal(b[1:6], p.plain[1:6]) || !bytes.Equal(b[7:], p.plain[7:]) || destination > 1 || source > 1 {
 		c.fail("changed", packet, "under way: % x instead of % x", b, p.plain)
 		return 0
 	}
-	return form((b[0]^p.plain[0])<<1 | b[6] ^ p.plain[6])
+	return form(destination<<1 | source)
 }
 
 // delivered notes that a host was given a packet.

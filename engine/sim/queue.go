@@ -14,7 +14,7 @@ const (
 	evSecond              // switch a lets a second pass
 	evThaw                // the engine of satellite a goes on
 	evStart               // the engine of satellite a starts
-	evArrive             // the VM that is host a goes on at its new satellite
+	evArrive              // the VM that is host a goes on at its new satellite
 	evLearned             // the engine of satellite a is told what was learned at its edges; ref: the satellite's boot
 )
 

@@ -176,7 +176,7 @@ func (s *satellite) links() {
 	for _, e := range s.ends {
 		x := &s.w.ends[e]
 		p := tree.PortID(e + 1)
-		s.core.Link(p, tree.Link{Name: fmt.Sprint("p", p), Up: x.up, Mbps: x.cable.mbps, MAC: portMAC(p)}, s.clock())
+		s.core.Link(p, tree.Link{Name: fmt.Sprint("p", p), Up: x.up, Mbps: x.cable.mbps, MAC: portMAC(p), Changes: x.changes}, s.clock())
 	}
 }
 

@@ -37,6 +37,8 @@ type end struct {
 	node  int
 	port  int // a switch's own number of the port, from 1
 	up    bool
+
+	changes uint32 // of carrier, from 1: what the kernel counts
 }
 
 // host is what sends and takes frames: a satellite's own, a VM, or one on a cable.
@@ -88,7 +90,7 @@ func (w *world) plug(i int, spec CableSpec, absent []bool, ports []int) {
 		c.gone = c.gone || e.Kind == AtSatellite && absent[e.Node]
 	}
 	for side, e := range spec.Ends {
-		x := end{cable: c, side: side, kind: e.Kind, node: e.Node}
+		x := end{cable: c, side: side, kind: e.Kind, node: e.Node, changes: 1}
 		c.ends = append(c.ends, int32(len(w.ends)))
 		c.mute, c.dark, c.free = append(c.mute, false), append(c.dark, false), append(c.free, 0)
 		switch e.Kind {

@@ -132,6 +132,9 @@
 // cannot be reached stays the home as long as nobody else claims the MAC: data paths know who can be reached, and a topology
 // change touches contested MACs alone. A restarted satellite takes the epochs of its earlier life from what others have kept.
 //
+// A virtual machine's claim is beaten by a higher epoch like any other, but never dropped: it counts again once the other ends.
+// An engine that starts claims for 30 s what its earlier life did, as the data path that outlived it tells of devices anew.
+//
 // A satellite says 1024 fragments at once and 50 a second in the long run, whatever devices behind its edges do.
 //
 // From this everyone computes the root, the lowest (priority, id) within reach, the distances from it over
