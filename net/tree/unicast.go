@@ -108,7 +108,9 @@ func (c *Core) adopt() {
 	u.agreement.Adopt(r)
 	u.sliceAt, u.moved, c.changed = max(c.now, 1), true, true
 	c.counts.routes++
-	c.workOn()
+	if slice(g.Len()) >= g.Len() {
+		c.workOn() // it takes no longer than this
+	}
 }
 
 // hear gives the neighbours' announcements to the agreement.
