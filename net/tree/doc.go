@@ -268,6 +268,63 @@
 // their gates. A child keeps its old parent until the new one has granted. So a change of speeds, of the root,
 // or of a cable outside the tree moves just the gates that must move.
 //
+// # Legacy edges
+//
+// With Config.Edges a port without a satellite behind it is an edge: package rstp speaks on it as one port of the one bridge
+// that all satellites are to the switches of others. Its id is (priority, id) of the root of the tree; all 16 bits of the
+// priority count.
+//
+//	carrier ---- a probe each Hello; a Hello, or any frame of ours, heard; or a probe answered ----> no edge
+//	   |
+//	   +-------- three Hellos' time of neither, while we were there to hear it --------------------> edge
+//
+// A probe is an EchoRequest to the nearest-bridge group. A data path answers it by itself: where an engine is dead, gates may be
+// open still. A satellite that is not admitted says Hello, so its port is open to nobody. BPDUs are spoken meanwhile, so a host
+// works three seconds after it is plugged in; but of what is heard in the first Hello's time only the last BPDU is used, and only
+// if no satellite was heard, so that two satellites never take one another for bridges. A host's port goes on at once after a
+// restart, if the kernel's count of carrier changes says that nobody touched it; a bridge that was put there all the same is
+// borne as 802.1D bears one at an edge port, for a hello time. Should more than one satellite and a host share a hub, none of
+// them gets anything.
+//
+// What a satellite's edges have to tell is in an object of its own, and its main object says that there is one; so who knows
+// that a satellite is there knows whether to wait for its word. Those without edges tell nothing, and nobody waits for them. A
+// satellite counts among the others' edges (rstp.Engine.Remote) for as long as it can be reached, and for EdgeLease after that,
+// which is when its data path has shut them by itself. So it has if its engine is stopped: neighbours tell that it is silent,
+// and once all of them have said so for EdgeLease nobody waits for it any more. When it wakes up, its edges wait three Hellos
+// before they open, and in that time it hears what it missed.
+//
+// Parts join as one bridge. Let an island of switches connect two parts of a constellation, each with its own bridge id, and let
+// a cable be put between them. Island and cable are a loop, until the part that gives up its id has shut its edges and begun
+// anew. So an end of a cable is JOINED before its gate opens or unicast passes (Live):
+//
+//	confirmed   all satellites with edges in our topology, ourselves included, told the same id, ours; or there are none;
+//	            and nobody is named in the link state of whom it says nothing
+//	joined      our id is confirmed, and the neighbour's last Hello says that it confirmed the same, or has none with edges;
+//	            and his link state tells the cable, so that our topology is his too
+//
+// The cable is in the link state, and so in the tree's topology, as soon as it is usable: else the root could not be learnt. Once
+// joined it stays so until the adjacency ends: from then on both ends are one part, and a new root is a matter for rstp alone.
+// An end whose id changes takes it back if the other has not said yet that it joined. All this only delays openings, so the
+// proof above knows nothing of it. Where nobody has edges nothing is waited for but the link state that a claim needs anyway. It
+// is never waited for ever: not for a silent satellite (above), nor longer than EdgeLease for one that is merely named.
+//
+// # What is delivered twice
+//
+// A tree that is right at every instant can still deliver a broadcast twice, because the frame takes time: it has passed a
+// satellite that then goes elsewhere, where another copy arrives later. Two rules, that are no part of the proof, see to it:
+//
+//	D1  An end becomes up no sooner than Drain after any end of the satellite shut, or after it granted a child a higher bound.
+//	D2  A root takes a lower vector no sooner than Drain after its end that was up shut.
+//
+// So two trees that are joined by an opening have been apart for Drain. For let n become the child of d, both connected less
+// than Drain ago. Just before it opens, n is the top of its tree, and d is in another. If n was not the top when they came
+// apart, it shut its end that was up since (D1). If it was, d was below it, at a higher vector than all that are between them,
+// and either those between rose above d, and n granted the last of them a higher bound after that (D1); or d's tree fell, which
+// it does only by entering elsewhere (D1) or by standing as root (D2), at least Drain after it left. What is
+// under way for longer than Drain may come twice, and so may what is overtaken, on one cable, by a frame of the engine's that
+// was sent after it. A satellite whose new parent is its own child still leaves its old parent at once, so
+// that a whole branch that turns around waits only once.
+//
 // # Restart
 //
 // A restored core opens and claims nothing until its neighbours' digests equal its own and nobody named in the
@@ -277,6 +334,12 @@
 // # Limits
 //
 // While an engine is silent, its neighbours cannot get its grant: a cable that breaks in that time is healed only
-// by ways that need no new consent of the silent engine, until it is back or HoldEngine is over. Of unicast the same is true: while
-// it echoes nothing, its neighbours take no way that became longer. A crowded port stays shut. What somebody on the cable itself can do is told above.
+// by ways that need no new consent of the silent engine, until it is back or HoldEngine is over. Of unicast the same is
+// true: while it echoes nothing, its neighbours take no way that became longer. A crowded port stays shut. What somebody on
+// the cable itself can do is told above.
+//
+// BPDUs are not authenticated: whoever is behind an edge can become the legacy's root, and so draw traffic between islands, or
+// cause changes, at the rate that rstp allows. There is no way yet to tell a port to believe in no root. Three probes lost in a
+// row make an edge of a cable to a satellite whose engine is dead; the next answer shuts it. While the news of a new id travels
+// within one part, an island can close a loop, as it can around any bridge that changes its id.
 package tree
