@@ -161,6 +161,9 @@ func (s *satellite) thaw() {
 		s.apply(d)
 	}
 	s.tellLinks()
+	if s.runs() {
+		s.step(s.local) // hosts may have come and gone meanwhile
+	}
 	for _, a := range inbox {
 		if s.runs() {
 			s.input(a.end, a.b)

@@ -172,7 +172,7 @@ func New(cfg Config, now time.Duration) *Core {
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
 	c.housekeep = now + housekeeping
-	c.edges = newEdges(&c.cfg, now)
+	c.edges = newEdges(&c.cfg, c.reachable, now)
 	return c
 }
 
