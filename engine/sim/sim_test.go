@@ -28,7 +28,7 @@ func TestSchedules(t *testing.T) {
 	var tally Tally
 	begin := time.Now()
 	told := begin
-	Many(*firstFlag, *schedulesFlag, runtime.GOMAXPROCS(0), Options{}, wanted, func(s *Schedule, r *Result) bool {
+	Many(*firstFlag, *schedulesFlag, runtime.GOMAXPROCS(0), Options{}, Generate, wanted, func(s *Schedule, r *Result) bool {
 		tally.Add(s, r)
 		if r.Failure != nil {
 			report(t, s, r.Failure, Options{})
