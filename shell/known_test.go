@@ -12,7 +12,7 @@ import (
 // becomes waits until the names of a kind are as wanted.
 func becomes(t *testing.T, k *Known, kind api.Kind, want string) {
 	t.Helper()
-	for range 1000 {
+	for range 6000 {
 		if strings.Join(k.Names(kind), " ") == want {
 			return
 		}

@@ -42,7 +42,7 @@ func (s *screen) await(t *testing.T, text string) {
 // awaitTimes waits until the screen has shown a text so many times, with or without colours in it.
 func (s *screen) awaitTimes(t *testing.T, text string, n int) {
 	t.Helper()
-	for range 1000 {
+	for range 6000 {
 		if shown := s.String(); strings.Count(shown, text) >= n || strings.Count(ansi.Strip(shown), text) >= n {
 			return
 		}
@@ -86,13 +86,13 @@ func exits(t *testing.T, code <-chan int, want int) {
 		if got != want {
 			t.Fatalf("exit code %d, want %d", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("it does not end")
 	}
 }
 
 func world(t *testing.T) (context.Context, *apitest.Constellation) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	c := apitest.New()
 	t.Cleanup(func() { c.Close(); cancel() })
 	return ctx, c

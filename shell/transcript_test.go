@@ -51,7 +51,7 @@ func TestTranscripts(t *testing.T) {
 
 // replay does what a transcript says and writes down what comes of it.
 func replay(t *testing.T, script string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c := apitest.New()
 	defer c.Close()
@@ -140,7 +140,7 @@ func settle(t *testing.T, c *apitest.Constellation, id string) {
 
 // until waits until the job, or with no id every job, is as wanted.
 func until(t *testing.T, c *apitest.Constellation, id string, wanted func(api.Job) bool) {
-	for range 500 {
+	for range 6000 {
 		reply, err := c.Jobs(context.Background(), api.JobsRequest{ID: id})
 		if err != nil {
 			t.Fatal(err)

@@ -58,7 +58,13 @@ func TestTranscripts(t *testing.T) {
 			t.Skipf("%v: `go tool task setup build` makes it", err)
 		}
 	}
-	t.Setenv("GOTMPDIR", t.TempDir()) // testscript's own folder stays where -run leaves a script out
+	// testscript's own folder stays where -run leaves a script out. In t.TempDir paths would be too long for a lab.
+	dir, err := os.MkdirTemp("", "play")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Setenv("GOTMPDIR", dir)
 	deadline, _ := t.Deadline()
 	testscript.RunT(inTurn{t}, testscript.Params{
 		Deadline:            deadline,

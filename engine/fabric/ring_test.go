@@ -424,7 +424,7 @@ func TestVMsTalkAndTheTreeKnowsThem(t *testing.T) {
 	// The kernel may take a second to notice that a tap was opened, and drops until then (see package link, Carrier).
 	waits(t, "a frame gets from VM to VM", carried)
 	known := false
-	for range 100 {
+	for range 1000 {
 		if sats[2].ask(&known, "knows "+a.String()); known {
 			break
 		}

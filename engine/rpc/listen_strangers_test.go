@@ -171,7 +171,7 @@ func TestAStrangerIsSentAwayAndAMemberStays(t *testing.T) {
 func nobodyIn(t *testing.T, d *door) {
 	t.Helper()
 	l := d.Listener.(*tlsListener)
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		l.mu.Lock()
 		inside := l.shaking.inside + len(l.shaking.sources) + l.strangers.inside + len(l.strangers.sources) + len(l.keys)
 		l.mu.Unlock()

@@ -73,6 +73,8 @@ type Engine struct {
 	changeDue bool          // a topology change is still to be told
 	changeAt  time.Duration // not before
 
+	renamed time.Duration // by then nobody believes in the id that we had
+
 	sends    []Transmit
 	flushes  map[PortID]bool
 	applied  map[PortID]State
@@ -197,6 +199,7 @@ func (e *Engine) SetBridge(id frame.BridgeID, now time.Duration) {
 		p.reselect, p.selected = true, false
 	}
 	if old.Address() != id.Address() {
+		e.renamed = e.now + ghostTime + e.cfg.Hello
 		e.anew(func(p *port) bool { return !p.operEdge })
 	}
 	if len(e.ports) == 0 {

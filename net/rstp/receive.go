@@ -33,7 +33,7 @@ func (e *Engine) Input(id PortID, b []byte, now time.Duration) {
 	e.settle() // whatever was due comes first
 	e.migration(p, &m)
 	p.operEdge = false
-	p.edgeDelayWhile = e.now + e.cfg.EdgeDelay
+	p.edgeDelayWhile = max(p.edgeDelayWhile, e.now+e.cfg.EdgeDelay)
 	p.bpdu, p.rcvdMsg = m, true
 	p.message = vector{m.Root, m.Cost, m.Bridge, portKey{id: m.Port}}
 	if m.Kind != frame.KindTCN && m.Bridge.Address() == e.cfg.Bridge.Address() {

@@ -170,9 +170,12 @@ func (e *Engine) reRooted(p *port) bool {
 	return true
 }
 
+// edgeDelay is how long a port must hear nothing from now on to count as a host's. A bridge that still believes in the id
+// that we had says nothing on its root port, and takes nothing worse from us, until what it knows has aged.
 func (e *Engine) edgeDelay(p *port) time.Duration {
+	delay := max(e.cfg.EdgeDelay, e.renamed-e.now)
 	if p.cfg.Shared {
-		return max(e.cfg.EdgeDelay, maxAge)
+		return max(delay, maxAge)
 	}
-	return e.cfg.EdgeDelay
+	return delay
 }

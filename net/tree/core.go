@@ -64,7 +64,7 @@ type Home struct {
 //
 // The order is what the proofs in the package comment and in package path stand on. A caller that cannot do 2 removes the
 // stored snapshot before it goes on, so that the next start begins anew. A core that begins anew shuts all in its first Effects,
-// and gives Tables without Routes: what an earlier life left in the data path is gone before anything is said.
+// and gives Tables that lead nowhere: what an earlier life left in the data path is gone before anything is said.
 type Effects struct {
 	Gates        []Gate       // broadcast
 	Live         []Gate       // unicast: Open says that cable and neighbour work; else no frame goes out, and none that comes in counts

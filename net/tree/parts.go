@@ -81,13 +81,13 @@ func (c *Core) survey() {
 		members = append(members, m)
 	}
 	for _, m := range e.members {
-		if _, already := e.left[m.Satellite]; !already && !present[m.Satellite] {
+		if _, already := e.left[m.Satellite]; !already && c.topo.nodes[m.Satellite] == nil {
 			e.left[m.Satellite] = departed{m, c.now + c.cfg.EdgeLease}
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(e.left), frame.MAC.Compare) {
 		d := e.left[id]
-		if present[id] || c.now >= d.until {
+		if c.topo.nodes[id] != nil || c.now >= d.until {
 			delete(e.left, id)
 			continue
 		}

@@ -14,6 +14,7 @@ type plane struct {
 	tables *installed // nil: none
 	both   bool       // only what tables and next would do is done
 	next   *installed
+	given  int // how many tables it was given
 }
 
 // installed are tables, and the index there of each satellite of the world; -1: none.
@@ -58,6 +59,7 @@ func (n *node) widen(e Effects) {
 	}
 	if e.Tables != nil {
 		n.plane.tables, n.plane.both = n.plane.next, false
+		n.plane.given++
 	}
 	if len(e.Live) > 0 || e.Tables != nil {
 		n.w.rounds(n)

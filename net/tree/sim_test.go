@@ -34,6 +34,8 @@ type world struct {
 	sample      int                 // of so many pairs of satellites one is checked at each change; 0: all
 	drop        func(b []byte) bool // sees every frame sent, and may take it away
 	log         []string
+
+	island // switches of others, and what they are cabled to
 }
 
 type node struct {
@@ -54,6 +56,7 @@ type node struct {
 	flushes   int
 	homes     map[frame.MAC]frame.MAC // as this life of the engine told
 	lastMoved time.Duration
+	legacy    legacyPorts
 	tamper    func(*Auth) // makes an impostor
 }
 
@@ -164,7 +167,7 @@ func (w *world) check() {
 		return n
 	}
 	for _, c := range w.cables {
-		if !c.a.gates[c.port] || !c.b.gates[c.bport] {
+		if !c.a.passes(c.port) || !c.b.passes(c.bport) {
 			continue
 		}
 		a, b := find(c.a), find(c.b)
@@ -173,6 +176,7 @@ func (w *world) check() {
 		}
 		root[a] = b
 	}
+	w.checkIsland(root, find)
 }
 
 // spans tells what keeps the open cables from being one tree per component of working cables, both ends alike.
@@ -225,6 +229,7 @@ func (n *node) send(port PortID, b []byte) {
 			return
 		}
 	}
+	n.toSwitch(port, b)
 }
 
 func (w *world) carry(c *wire, from int, to *node, port PortID, b []byte) {
@@ -256,6 +261,9 @@ func (w *world) carry(c *wire, from int, to *node, port PortID, b []byte) {
 
 // arrive is the kernel's part: the data path answers echoes; the rest goes to the engine's socket.
 func (n *node) arrive(port PortID, b []byte) {
+	if n.starts == 0 { // not a satellite yet
+		return
+	}
 	if b[frame.OffType] == byte(frame.TypeEchoRequest) {
 		b = append([]byte(nil), b...)
 		if frame.Reflect(b) {
@@ -288,7 +296,8 @@ func (n *node) step(input func()) {
 	input()
 	e := n.core.Ready()
 	n.settle(e.Homes)
-	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 && len(e.Live) == 0 && e.Tables == nil { // the common case, without ceremony
+	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 && len(e.Live) == 0 && len(e.Edges) == 0 && e.Tables == nil { // the common case, without ceremony
+		n.legacy.ready = w.now
 		for _, t := range e.Send {
 			n.send(t.Port, t.Frame)
 		}
@@ -297,7 +306,7 @@ func (n *node) step(input func()) {
 	}
 	steps := n.plan(e, before)
 	for _, ev := range e.Events {
-		if ev.Port == 0 && ev.Kind != Resumed {
+		if ev.Port == 0 && ev.Kind != Resumed && ev.Kind != EdgeRootChanged {
 			continue
 		}
 		w.note("%v: %s port %d %v %s", n.id, ev.Kind, ev.Port, ev.Neighbour, ev.Why)
@@ -342,7 +351,7 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 		}
 	}
 	return []func() bool{
-		func() bool { gate(false)(); n.narrow(e); return true },
+		func() bool { n.edges(e, false); gate(false)(); n.narrow(e); return true },
 		func() bool {
 			if e.Changed {
 				n.disk = nil // stored lazily: the core is what would be on the disk until its next input
@@ -355,7 +364,7 @@ func (n *node) plan(e Effects, before []byte) []func() bool {
 			}
 			return true
 		},
-		func() bool { gate(true)(); n.widen(e); return true },
+		func() bool { n.edges(e, true); gate(true)(); n.widen(e); return true },
 		func() bool {
 			if e.FlushLearned {
 				n.flushes++
@@ -396,6 +405,7 @@ func (n *node) links() {
 			n.core.Link(c.bport, l, n.w.now)
 		}
 	}
+	n.patchLinks()
 }
 
 func portMAC(p PortID) frame.MAC { return frame.MAC{2, 0, 0, 0, byte(p >> 8), byte(p)} }

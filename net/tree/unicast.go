@@ -108,7 +108,9 @@ func (c *Core) adopt() {
 	u.agreement.Adopt(r)
 	u.sliceAt, u.moved, c.changed = max(c.now, 1), true, true
 	c.counts.routes++
-	c.workOn()
+	if slice(g.Len()) >= g.Len() {
+		c.workOn() // it takes no longer than this
+	}
 }
 
 // hear gives the neighbours' announcements to the agreement.
@@ -164,7 +166,7 @@ func (c *Core) tellPaths(p *port) {
 // and come from them.
 func (c *Core) lives() []Gate {
 	recalling := c.unicast.agreement.Recalling() // the data path's tables know nothing of the sessions of this life
-	return c.compare(c.lit, func(p *port) bool { return p.usable() && (p.accord.old || !recalling) })
+	return c.compare(c.lit, func(p *port) bool { return p.usable() && p.joined && (p.accord.old || !recalling) })
 }
 
 // lags tells whether the neighbour speaks, and for as long as an engine may be silent follows nothing that we told. Until it

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"decenter/net/frame"
+	"decenter/net/rstp"
 )
 
 // View is the tree as this satellite knows it.
@@ -14,6 +15,12 @@ type View struct {
 	Nodes  []NodeView   // by id, ourselves included
 	Links  []LinkView   // by lower end, each cable once
 	Ports  []PortView   // our own, by id
+
+	// With Config.Edges.
+	Bridge        frame.BridgeID // what all satellites together are to the legacy
+	OutsideRoot   frame.BridgeID // the root bridge, if it is none of us; else 0
+	OutsideCost   uint32         // of the way there
+	OutsideRootAt frame.MAC      // the satellite whose port leads there
 }
 
 // NodeView is a satellite that can be reached.
@@ -44,6 +51,7 @@ const (
 	RoleBlocked Role = "blocked" // a neighbour is there, the gate is shut
 	RoleWaiting Role = "waiting" // no satellite answers, or not yet
 	RoleDown    Role = "down"    // no carrier
+	RoleEdge    Role = "edge"    // no satellite is there; see PortView.Edge
 )
 
 // PortView is one of our ports.
@@ -56,6 +64,18 @@ type PortView struct {
 	NeighbourPort PortID
 	Silent        bool   // the neighbour's engine says nothing
 	Note          string // why the port is shut, where there is something to say
+	Edge          *EdgeView
+}
+
+// EdgeView is what a port of RoleEdge is in the legacy's spanning tree.
+type EdgeView struct {
+	Role   rstp.Role
+	State  rstp.State     // what the data path lets through
+	Host   bool           // no bridge is there
+	STP    bool           // the bridge there speaks no RSTP
+	Bridge frame.BridgeID // the designated one behind the port; our own where we are
+	Root   frame.BridgeID // as told there
+	Cost   uint32         // of the way to it, as told there
 }
 
 // Satellite is one that can be reached, and its name.
@@ -107,7 +127,36 @@ func (c *Core) View() View {
 			v.Ports = append(v.Ports, c.portView(p))
 		}
 	}
+	c.viewEdges(&v)
 	return v
+}
+
+// viewEdges adds what the legacy's spanning tree is here.
+func (c *Core) viewEdges(v *View) {
+	e := &c.edges
+	if e.engine == nil {
+		return
+	}
+	v.Bridge = c.bridgeID()
+	if root, cost, at := e.engine.RootPath(); !at.IsZero() {
+		v.OutsideRoot, v.OutsideCost, v.OutsideRootAt = root, cost, at
+	}
+	status := map[PortID]rstp.PortStatus{}
+	for _, s := range e.engine.Ports() {
+		status[PortID(s.Port)] = s
+	}
+	for i := range v.Ports {
+		p := &v.Ports[i]
+		s, ok := status[p.ID]
+		if !ok || p.Role != RoleWaiting || !c.isEdge(c.ports[p.ID]) {
+			continue
+		}
+		p.Role = RoleEdge
+		p.Edge = &EdgeView{Role: s.Role, State: e.told[p.ID], Host: s.Host, STP: s.STP, Bridge: s.Neighbour, Root: s.Root, Cost: s.RootCost}
+		if s.Looped {
+			p.Note = "the cable leads back to this satellite"
+		}
+	}
 }
 
 func (c *Core) main(id frame.MAC) frame.Node {

@@ -50,7 +50,7 @@ func (s *screen) text() string {
 // until waits for text to be shown.
 func (s *screen) until(t *testing.T, text string) {
 	t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if strings.Contains(s.text(), text) {
 			return
 		}
