@@ -10,8 +10,11 @@ const ms = time.Millisecond
 
 // Generate makes the schedule of a seed.
 func Generate(seed uint64) *Schedule {
-	if seed%8 == 0 {
+	switch seed % 16 {
+	case 0, 8:
 		return Mixed(seed)
+	case 4:
+		return Stalled(seed)
 	}
 	r := rand.New(rand.NewPCG(seed, 1))
 	s := &Schedule{Seed: seed, Colours: 1 + r.IntN(4), Echo: 100 * ms, Slow: time.Duration(1+r.IntN(30)) * ms,

@@ -70,3 +70,38 @@ func (g *generator) changes(from, late time.Duration, cables int) {
 
 // drawSpeed gives a speed such that costs are 1 to 8 times 2,000.
 func drawSpeed(r *rand.Rand) uint64 { return uint64(10000 / (1 + r.IntN(8))) }
+
+// Stalled makes a schedule in which engines stop for longer than the lease of their edges, while an island of switches is cabled to
+// several satellites, and the others go on without them. Generate takes one in sixteen from here.
+func Stalled(seed uint64) *Schedule {
+	r := rand.New(rand.NewPCG(seed, 4))
+	s := &Schedule{Seed: seed, Shape: "stalled", Colours: 1, Echo: 200 * ms, Slow: time.Duration(1+r.IntN(10)) * ms}
+	s.ring(3 + r.IntN(3))
+	s.Order = r.Perm(s.Satellites)
+	s.Switches = []SwitchSpec{{Priority: uint16(0x1000 * (7 + r.IntN(3)))}}
+	at := r.Perm(s.Satellites)
+	for i := range 2 + r.IntN(2) {
+		s.Cables = append(s.Cables, CableSpec{[]EndSpec{{AtSatellite, at[i]}, {AtSwitch, 0}}, 1000})
+	}
+	s.Hosts = append(s.Hosts, HostSpec{-1})
+	s.Cables = append(s.Cables, CableSpec{[]EndSpec{{AtSwitch, 0}, {AtHost, s.Satellites}}, 1000})
+	s.Warm = 12 * time.Second
+	g := &generator{s, r, nil}
+	stop := g.Warm + g.upTo(time.Second)
+	g.add(Action{At: stop, Do: Freeze, Satellite: at[0]})
+	if r.IntN(2) == 0 {
+		g.add(Action{At: stop + g.upTo(time.Second), Do: Freeze, Satellite: at[1]})
+	}
+	g.Peace = stop + 3*time.Second + g.upTo(6*time.Second)
+	for from := stop; from < g.Peace+500*ms; from += 40 * ms {
+		g.add(Action{At: from + g.upTo(40*ms), Do: Send, Host: r.IntN(s.hosts()), To: ToAll})
+		if to := r.IntN(s.hosts()); to != s.Satellites {
+			g.add(Action{At: from + g.upTo(40*ms), Do: Send, Host: s.Satellites, To: to})
+		}
+	}
+	for i := range s.Satellites {
+		g.add(Action{At: g.Peace, Do: Thaw, Satellite: i})
+	}
+	slices.SortStableFunc(s.Actions, func(a, b Action) int { return int(a.At - b.At) })
+	return s
+}

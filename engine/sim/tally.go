@@ -22,7 +22,7 @@ func (t *Tally) Add(s *Schedule, r *Result) {
 		for _, sh := range shapes {
 			t.shapes = append(t.shapes, sh.name, sh.name+" + legacy")
 		}
-		t.shapes = append(t.shapes, "mixed")
+		t.shapes = append(t.shapes, "mixed", "stalled + legacy")
 	}
 	name, _, _ := strings.Cut(s.Shape, "+")
 	if s.edges() {
