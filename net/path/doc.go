@@ -135,7 +135,7 @@
 // A satellite in the middle of all has more marks, N² pairs at most; that is the one size that is not linear.
 //
 // Routes take about 1 ms for 1,000 satellites of degree 5 and four colours on one core at hand, the topology with its
-// digest 7 ms, Tables with what is legal 0.05 ms, Repair 0.3 s in all, 0.3 ms a destination (300: 0.3, 1.6 and 35 ms;
+// digest 4 ms, Tables with what is legal 0.05 ms, Repair 0.3 s in all, 0.3 ms a destination (300: 0.3, 1.6 and 35 ms;
 // 100: 0.1, 0.6 and 4 ms). Of a destination's tree a satellite works through no more than the branch in which it is itself; half of the time is Dijkstra's.
 //
 // # Limits

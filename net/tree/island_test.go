@@ -15,7 +15,6 @@ type island struct {
 	switches []*otherSwitch
 	patches  []*patch
 	loyal    bool // data paths keep edges open without a lease
-	begun    bool
 }
 
 // otherSwitch is a switch of others.

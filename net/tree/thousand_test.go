@@ -59,19 +59,33 @@ func (c *constellation) core() *Core {
 			c.tell(core, i)
 		}
 	}
-	for _, l := range c.nodes[0].Links {
-		id := PortID(l.Port)
-		core.Link(id, Link{Name: "p", Up: true, Mbps: 20_000_000 / uint64(l.Cost), MAC: portMAC(id)}, 0)
-		p := core.ports[id]
-		h := frame.Hello{Self: frame.Self{ID: l.Neighbour, Port: l.NeighbourPort, Instance: 2, Session: 3}, Seq: 1}
-		core.Input(id, h.Append(nil, portMAC(99)), 0)
-		h.Peer, h.Seq = core.me(p), 2
-		core.Input(id, h.Append(nil, portMAC(99)), 0)
-		p.echo.alive = true
-		core.adjacent(p)
+	for _, link := range c.nodes[0].Links {
+		l := lead(link)
+		core.Link(PortID(l.Port), l.is(true), 0)
+		l.greets(core, 3)
 	}
 	core.Ready()
 	return core
+}
+
+// lead is a cable of satellite 0.
+type lead frame.Link
+
+// is what the kernel says of our end.
+func (l lead) is(up bool) Link {
+	return Link{Name: "p", Up: up, Mbps: 20_000_000 / uint64(l.Cost), MAC: portMAC(PortID(l.Port))}
+}
+
+// greets has the neighbour become one, in a session.
+func (l lead) greets(core *Core, session uint64) {
+	id := PortID(l.Port)
+	p := core.ports[id]
+	h := frame.Hello{Self: frame.Self{ID: l.Neighbour, Port: l.NeighbourPort, Instance: 2, Session: session}, Seq: 1}
+	core.Input(id, h.Append(nil, portMAC(99)), core.now)
+	h.Peer, h.Seq, h.Joined = core.me(p), 2, true
+	core.Input(id, h.Append(nil, portMAC(99)), core.now)
+	p.echo.alive = true
+	core.adjacent(p)
 }
 
 // answer has all neighbours follow what the core announces.
