@@ -89,7 +89,7 @@ type Hello struct {
 // Agree tells which topology the sender's unicast tables are of, and which of the receiver's announcements it acts upon; see
 // package path. The zero Agree is of a sender that has no tables yet, and is not sent.
 type Agree struct {
-	Version uint64 // the topology's digest
+	Version uint64 // digest of the topology and of how it is coloured
 	Serial  uint64 // counts the sender's topologies
 	Acked   uint64 // the receiver's serial that the sender's tables follow; 0: none
 	Ready   bool   // the sender holds the detours of this topology

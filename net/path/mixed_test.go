@@ -16,7 +16,7 @@ type mixture struct {
 	tables     map[[2]int]Tables // by satellite and view
 	busy       []bool            // by satellite: it has not worked through the Repair of its last view yet
 	agreements []*Agreement
-	heard      [][]int // heard[i][k]: the place in told[k] of what i has last heard
+	heard      []map[Port]int // heard[i][p]: the place in the neighbour's told of what i has last heard by its port p
 }
 
 // shuffle draws a moment. All once agreed on one graph. Then cables broke, came back and came new, and each satellite heard
@@ -41,14 +41,16 @@ func shuffle(t testing.TB, g graph, dice *rand.Rand, colours int) *mixture {
 			m.told[i] = append(m.told[i], dice.IntN(len(m.views)))
 		}
 		m.busy = append(m.busy, len(m.told[i]) > 1 && dice.IntN(4) == 0)
-		m.heard = append(m.heard, nil)
+		m.heard = append(m.heard, map[Port]int{})
 	}
 	for i := range g.n {
-		for k := range g.n {
-			m.heard[i] = append(m.heard[i], dice.IntN(len(m.told[k])))
-			if dice.IntN(2) == 0 {
-				m.heard[i][k] = len(m.told[k]) - 1
-			}
+		for k := range g.near(i) {
+			g.between(i, k, func(own, _ Port) {
+				m.heard[i][own] = dice.IntN(len(m.told[k]))
+				if dice.IntN(2) == 0 {
+					m.heard[i][own] = len(m.told[k]) - 1
+				}
+			})
 		}
 	}
 	for i := range g.n {
@@ -64,10 +66,13 @@ func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand)
 	now := m.w.tables[i]
 	a.Adopt(now.Routes)
 	a.Ready(now.Repair)
-	before := m.views[0].near(i)
-	for k := range before {
-		meet(a, g, i, k)
-		hear(a, g, i, k, version(k, 0), true, 1)
+	before := map[Port]bool{}
+	for k := range m.views[0].near(i) {
+		m.views[0].between(i, k, func(own, far Port) {
+			before[own] = true
+			a.Up(own, name(k), far)
+			a.Heard(own, version(k, 0), true, 1)
+		})
 	}
 	for at, view := range m.told[i][1:] {
 		now = m.of(t, i, view, colours)
@@ -77,22 +82,25 @@ func (m *mixture) settle(t testing.TB, g graph, i, colours int, dice *rand.Rand)
 		}
 	}
 	for k := range g.near(i) {
-		if before[k] {
-			known := m.heard[k][i] // what k knows of i; its echo may be under way
-			if dice.IntN(4) == 0 {
-				known = dice.IntN(known + 1)
+		g.between(i, k, func(own, far Port) {
+			heard, known := m.heard[i][own], m.heard[k][far] // what k knows of i; its echo may be under way
+			switch {
+			case before[own]:
+				if dice.IntN(4) == 0 {
+					known = dice.IntN(known + 1)
+				}
+				a.Heard(own, version(k, m.told[k][heard]), !m.busy[k] || heard+1 < len(m.told[k]), uint64(known+1))
+			default: // plugged in a moment ago: both tell what they hold now
+				a.Up(own, name(k), far)
+				if heard > 0 {
+					echo := uint64(0)
+					if known > 0 {
+						echo = a.Serial()
+					}
+					a.Heard(own, version(k, m.told[k][len(m.told[k])-1]), !m.busy[k], echo)
+				}
 			}
-			hear(a, g, i, k, version(k, m.told[k][m.heard[i][k]]), !m.busy[k] || m.heard[i][k]+1 < len(m.told[k]), uint64(known+1))
-			continue
-		}
-		meet(a, g, i, k) // neighbours since a moment, who tell one another what they hold now
-		if m.heard[i][k] > 0 {
-			echo := uint64(0)
-			if m.heard[k][i] > 0 {
-				echo = a.Serial()
-			}
-			hear(a, g, i, k, version(k, m.told[k][len(m.told[k])-1]), !m.busy[k], echo)
-		}
+		})
 	}
 	m.tables[[2]int{i, -1}] = a.Tables()
 	m.agreements = append(m.agreements, a)

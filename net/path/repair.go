@@ -25,7 +25,7 @@ func NewRepair(r *Routes) *Repair {
 	lo, hi := r.topo.out(r.self)
 	p := &Repair{routes: r, spf: newSPF(r.topo, r.colours), backup: make([]uint8, r.colours*n),
 		off: make([]uint8, r.colours*int(hi-lo)*n), marks: make([][]uint16, r.colours*n)}
-	p.tree.init(r.topo)
+	p.tree.init(r.topo, r.self)
 	return p
 }
 
@@ -71,13 +71,12 @@ func (p *Repair) take(d, c int) {
 		}
 		p.off[(c*int(hi-lo)+int(a-lo))*n+d] = port
 	}
-	var below []uint16
-	for v := range n {
-		if p.tree.within(v, r.self) {
-			below = append(below, uint16(v))
-		}
+	below := make([]uint16, 0, len(p.tree.below))
+	for _, v := range p.tree.below {
+		below = append(below, uint16(v))
 	}
-	p.marks[at] = slices.Clip(below)
+	slices.Sort(below)
+	p.marks[at] = below
 }
 
 // OnPath tells whether the colour's path from source to destination leads through this satellite, its ends included.
@@ -112,21 +111,29 @@ func (p *Repair) Bytes() (backup, off, marks int) {
 }
 
 // detour is the working memory for one destination d and colour: the tree T of the colour's paths to d, with the
-// ways out of each subtree. See the package's section on repair, whose names it has.
+// ways out of subtrees. See the package's section on repair, whose names it has.
+//
+// A satellite asks only for what it does itself. For that, subtrees matter that hang off its own path to d, so no others than
+// those in S(branch), where branch is the last satellite on that path before d: a cable that leaves S(branch) meets at d,
+// wherever it leads. And exits matter only within S(self). What is outside is not looked at; it is most of the graph.
 type detour struct {
-	t     *Topology
-	d     int
-	up    []int32 // T: arc from v toward d
-	par   []int32 // T: where it leads; none at d
-	depth []int32
-	in    []int32 // v's place when T is walked parent first, children together …
-	out   []int32 // … and the first place after its subtree's
-	rank  []int32 // among siblings: lower first; unranked: the parent cannot be avoided
-	kin   [][]int32
-	queue []int32   // the next free place below v; then the least depth that a cable from below v meets at
-	line  []int32   // by rank
-	meet  []meeting // by arc
-	best  []exit    // by satellite
+	t      *Topology
+	self   int32
+	d      int
+	branch int32   // none at d
+	up     []int32 // T: arc from v toward d
+	par    []int32 // T: where it leads; none at d
+	top    []int32 // T: v's branch; none at d
+	depth  []int32 // in S(branch), and of d
+	inside []int32 // S(branch), parent first
+	below  []int32 // S(self), parent first
+	under  []bool  // by satellite: in S(self)
+	rank   []int32 // among siblings: lower first; unranked: the parent cannot be avoided
+	kin    [][]int32
+	low    []int32   // the least depth that a cable from below v meets at
+	line   []int32   // by rank
+	meet   []meeting // by arc; of those with an end in S(branch)
+	best   []exit    // by satellite; of those in S(self)
 }
 
 // meeting tells where the two ends of a cable outside T meet on their ways to d.
@@ -161,74 +168,85 @@ func (x exit) compare(y exit) int {
 	return cmp.Compare(x.cross, y.cross)
 }
 
-func (f *detour) init(t *Topology) {
+func (f *detour) init(t *Topology, self int) {
 	n := t.Len()
-	f.t = t
-	for _, p := range []*[]int32{&f.up, &f.par, &f.depth, &f.in, &f.out, &f.rank, &f.queue} {
+	f.t, f.self = t, int32(self)
+	for _, p := range []*[]int32{&f.up, &f.par, &f.top, &f.depth, &f.rank, &f.low} {
 		*p = make([]int32, n)
 	}
-	f.kin, f.best, f.meet = make([][]int32, n), make([]exit, n), make([]meeting, len(t.arcs))
+	f.kin, f.best, f.meet, f.under = make([][]int32, n), make([]exit, n), make([]meeting, len(t.arcs)), make([]bool, n)
 }
 
 // build works out the tree, where cables meet, the ranks and the exits.
 func (f *detour) build(s *spf, d, colour int) {
 	f.d = d
-	for v := range f.up {
-		f.up[v], f.par[v] = s.up[v*s.colours+colour], none
-		if f.up[v] != none {
-			f.par[v] = f.t.arcs[f.up[v]].to
-		}
-		f.kin[v] = f.kin[v][:0]
+	f.climbTree(s, colour)
+	f.split(s.order)
+	if f.branch == none {
+		return
 	}
-	f.number(s.order)
 	f.meetings()
-	f.ranks(s.order)
+	f.ranks()
 	f.exits(s)
 }
 
-// number gives each satellite its depth and the range of its subtree.
-func (f *detour) number(order []int32) {
-	for _, v := range order {
-		f.out[v] = 1 // the size, for now
+// climbTree copies the tree, and gives each satellite its branch.
+func (f *detour) climbTree(s *spf, colour int) {
+	f.up[f.d], f.par[f.d], f.top[f.d], f.depth[f.d] = none, none, none, 0
+	for _, v := range s.order[1:] {
+		a := s.up[int(v)*s.colours+colour]
+		p := f.t.arcs[a].to
+		f.up[v], f.par[v], f.top[v] = a, p, f.top[p]
+		if int(p) == f.d {
+			f.top[v] = v
+		}
 	}
-	f.depth[f.d] = 0
-	for _, v := range order[1:] {
-		f.depth[v] = f.depth[f.par[v]] + 1
-	}
-	for i := len(order) - 1; i > 0; i-- {
-		f.out[f.par[order[i]]] += f.out[order[i]]
-	}
-	f.in[f.d] = 0
-	f.queue[f.d] = 1
-	for _, v := range order[1:] {
-		p := f.par[v]
-		f.in[v] = f.queue[p]
-		f.queue[p] += f.out[v]
-		f.queue[v] = f.in[v] + 1
-	}
-	for _, v := range order {
-		f.out[v] += f.in[v]
-	}
+	f.branch = f.top[f.self]
 }
 
-// within tells whether v lies in the subtree of root.
-func (f *detour) within(v, root int) bool {
-	return f.in[root] <= f.in[v] && f.in[v] < f.out[root]
+// split lists S(branch) and S(self), and gives the depths.
+func (f *detour) split(order []int32) {
+	f.inside, f.below = f.inside[:0], f.below[:0]
+	clear(f.under)
+	if f.branch == none {
+		f.below = append(f.below, order...)
+		return
+	}
+	for _, v := range order[1:] {
+		if f.top[v] != f.branch {
+			continue
+		}
+		f.depth[v] = f.depth[f.par[v]] + 1
+		f.kin[v] = f.kin[v][:0]
+		f.inside = append(f.inside, v)
+		if v == f.self || f.under[f.par[v]] {
+			f.under[v] = true
+			f.below = append(f.below, v)
+		}
+	}
 }
 
 func (f *detour) meetings() {
 	for u := range f.up {
+		if f.top[u] != f.branch {
+			continue
+		}
 		for a, hi := f.t.out(u); a < hi; a++ {
 			x := f.t.arcs[a]
-			if int(x.to) < u {
+			out := f.top[x.to] != f.branch
+			if int(x.to) < u && !out {
 				continue
 			}
 			m := meeting{none, none, none}
-			if f.up[u] != a && f.up[x.to] != x.back {
+			switch {
+			case f.up[u] == a || f.up[x.to] == x.back:
+			case out:
+				m = meeting{int32(f.d), f.branch, f.top[x.to]}
+			default:
 				m = f.meeting(int32(u), x.to)
 			}
 			f.meet[a], f.meet[x.back] = m, meeting{m.nca, m.far, m.near}
-			if m.near != none && m.far != none && m.nca != int32(f.d) {
+			if m.near != none && m.far != none && !out {
 				f.kin[m.near] = append(f.kin[m.near], m.far)
 				f.kin[m.far] = append(f.kin[m.far], m.near)
 			}
@@ -251,22 +269,22 @@ func (f *detour) meeting(u, v int32) meeting {
 
 // ranks orders the children of each satellite n but d: first those from whose subtrees a cable leads past n, then those
 // with a cable to a subtree ranked before. A child without rank is cut off when n dies.
-func (f *detour) ranks(order []int32) {
-	low := f.queue
-	for v := range low {
+func (f *detour) ranks() {
+	low := f.low
+	for _, v := range f.inside {
 		f.rank[v], low[v] = unranked, f.depth[v]
-		for a, hi := f.t.out(v); a < hi; a++ {
+		for a, hi := f.t.out(int(v)); a < hi; a++ {
 			if n := f.meet[a].nca; n != none {
 				low[v] = min(low[v], f.depth[n])
 			}
 		}
 	}
-	for i := len(order) - 1; i > 0; i-- {
-		p := f.par[order[i]]
-		low[p] = min(low[p], low[order[i]])
+	for i := len(f.inside) - 1; i > 0; i-- {
+		p := f.par[f.inside[i]]
+		low[p] = min(low[p], low[f.inside[i]])
 	}
 	line := f.line[:0]
-	for _, v := range order[1:] {
+	for _, v := range f.inside {
 		if low[v] < f.depth[v]-1 {
 			f.rank[v] = int32(len(line))
 			line = append(line, v)
@@ -283,13 +301,13 @@ func (f *detour) ranks(order []int32) {
 	f.line = line
 }
 
-// exits finds the best exit of each subtree, from the leaves on.
+// exits finds the best exit of each subtree in S(self), from the leaves on.
 func (f *detour) exits(s *spf) {
-	for v := range f.best {
+	for _, v := range f.below {
 		f.best[v] = exit{depth: unranked, cross: none, via: none}
-		for a, hi := f.t.out(v); a < hi; a++ {
+		for a, hi := f.t.out(int(v)); a < hi; a++ {
 			m := f.meet[a]
-			if m.nca == none || m.nca == int32(v) {
+			if m.nca == none || m.nca == v {
 				continue
 			}
 			if f.depth[m.nca] > f.best[v].depth {
@@ -308,8 +326,8 @@ func (f *detour) exits(s *spf) {
 			}
 		}
 	}
-	for i := len(s.order) - 1; i > 0; i-- {
-		v := s.order[i]
+	for i := len(f.below) - 1; i > 0; i-- {
+		v := f.below[i]
 		p := f.par[v]
 		if x := f.best[v]; x.cross != none && x.depth < f.depth[p] && x.compare(f.best[p]) < 0 {
 			x.via = f.t.arcs[f.up[v]].back

@@ -49,6 +49,8 @@ type claim struct {
 	portA, portB, price uint32
 }
 
+func (c claim) from() int32 { return c.a }
+
 func (c claim) back() claim { return claim{c.b, c.a, c.portB, c.portA, 0} }
 
 // compare orders by (a, b, a's port, b's port). As ids are counted in ascending order, so are arcs.
@@ -130,17 +132,20 @@ func pairs(ids []frame.MAC, told []Told) []claim {
 			}
 		}
 	}
-	slices.SortFunc(ends, end.compare)
+	sorted(len(ids), ends, func(e end) int32 { return e.at }, end.compare)
 	ends = slices.Compact(ends)
+	endsOf := starts(len(ids), ends, func(e end) int32 { return e.at })
 	alone := func(i int32, port uint32) bool {
-		at, _ := slices.BinarySearchFunc(ends, end{at: i, port: port}, end.compare)
-		return at+1 == len(ends) || ends[at+1].at != i || ends[at+1].port != port
+		own := ends[endsOf[i]:endsOf[i+1]]
+		at, _ := slices.BinarySearchFunc(own, end{at: i, port: port}, end.compare)
+		return at+1 == len(own) || own[at+1].port != port
 	}
-	slices.SortFunc(claims, func(x, y claim) int { return cmp.Or(x.compare(y), cmp.Compare(y.price, x.price)) })
+	sorted(len(ids), claims, claim.from, func(x, y claim) int { return cmp.Or(x.compare(y), cmp.Compare(y.price, x.price)) })
 	claims = slices.CompactFunc(claims, func(x, y claim) bool { return x.compare(y) == 0 })
+	claimsOf := starts(len(ids), claims, claim.from)
 	var out []claim
 	for _, c := range claims {
-		if at, both := slices.BinarySearchFunc(claims, c.back(), claim.compare); both && alone(c.a, c.portA) && alone(c.b, c.portB) {
+		if at, both := claimsOf.find(claims, c.back()); both && alone(c.a, c.portA) && alone(c.b, c.portB) {
 			c.price = max(c.price, claims[at].price)
 			out = append(out, c)
 		}
@@ -148,16 +153,50 @@ func pairs(ids []frame.MAC, told []Told) []claim {
 	return out
 }
 
+// offsets tell where the items of each satellite begin among all, which are in the order of satellites; and one more: where all end.
+type offsets []int32
+
+func starts[T any](n int, items []T, of func(T) int32) offsets {
+	first := make(offsets, n+1)
+	for _, x := range items {
+		first[of(x)+1]++
+	}
+	for i := range n {
+		first[i+1] += first[i]
+	}
+	return first
+}
+
+// find gives the place of a cable, as one end tells it.
+func (o offsets) find(cables []claim, c claim) (int, bool) {
+	lo := int(o[c.a])
+	at, in := slices.BinarySearchFunc(cables[lo:o[c.a+1]], c, claim.compare)
+	return lo + at, in
+}
+
+// sorted sorts items of satellites, of each of which there are few.
+func sorted[T any](n int, items []T, of func(T) int32, compare func(x, y T) int) {
+	first := starts(n, items, of)
+	free, all := slices.Clone(first), slices.Clone(items)
+	for _, x := range all {
+		items[free[of(x)]] = x
+		free[of(x)]++
+	}
+	for i := range n {
+		slices.SortFunc(items[first[i]:first[i+1]], compare)
+	}
+}
+
 // reached gives none for each satellite that cannot be reached.
 func reached(self int32, n int, cables []claim) []int32 {
 	index := slices.Repeat([]int32{none}, n)
 	index[self] = 0
+	first := starts(n, cables, claim.from)
 	for line := []int32{self}; len(line) > 0; line = line[1:] {
-		at, _ := slices.BinarySearchFunc(cables, claim{a: line[0]}, claim.compare)
-		for ; at < len(cables) && cables[at].a == line[0]; at++ {
-			if b := cables[at].b; index[b] == none {
-				index[b] = 0
-				line = append(line, b)
+		for _, c := range cables[first[line[0]]:first[line[0]+1]] {
+			if index[c.b] == none {
+				index[c.b] = 0
+				line = append(line, c.b)
 			}
 		}
 	}
@@ -194,8 +233,9 @@ func (t *Topology) fill(cables []claim, index []int32) {
 	}
 	t.first = make([]int32, len(t.ids)+1)
 	t.arcs = make([]arc, len(cables))
+	of := starts(len(index), cables, claim.from)
 	for i, c := range cables {
-		back, _ := slices.BinarySearchFunc(cables, c.back(), claim.compare)
+		back, _ := of.find(cables, c.back())
 		from, to := index[c.a], index[c.b]
 		t.arcs[i] = arc{to: to, back: int32(back), cost: c.price, port: c.portA}
 		t.first[from+1]++

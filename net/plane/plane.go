@@ -56,6 +56,7 @@ type Config struct {
 // Broken are rules that are left out. The zero value breaks none.
 type Broken struct {
 	NoU1     bool // next hops need not be legal
+	NoDetour bool // no detours are taken: with NoF1 it is U1 that stands alone
 	NoF1     bool // every frame counts as on its path
 	NoF4     bool // a frame off its path may be deflected again
 	NoF5     bool // deflection lasts for ever and is not policed

@@ -98,6 +98,9 @@
 // port's id (17.6, the last component); and no island has as many cables to us that it would be common. So 1,000
 // satellites need no allocation, and ids survive restarts.
 //
+// A neighbour that believes in the id that we had before takes nothing worse from us until that has aged, and is silent on
+// its root port meanwhile. So after a change of address a port counts as a host's no sooner than 8 s later.
+//
 // A vector whose root has our address, but another priority, is our own of before the change, come back from a
 // bridge that has not heard of it yet: it is read as if it had the priority of now, so it wins nowhere.
 //

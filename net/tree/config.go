@@ -29,8 +29,8 @@ type Config struct {
 	Edges bool
 	// EdgeLease is how long the data path keeps edge ports open for an engine that does not call Ready; 0: 3 s.
 	EdgeLease time.Duration
-	// Drain is how long a satellite that lost its parent waits before it opens toward another one, so that no broadcast that
-	// is still on its way comes twice: more than a frame needs through the whole fabric; 0: 5 ms.
+	// Drain is how long a satellite whose gates moved waits before it opens toward a parent, so that no broadcast that is
+	// still on its way comes twice: more than a frame needs through the whole fabric; 0: 5 ms.
 	Drain time.Duration
 
 	// Hello is how often an idle adjacency says so; 0: 1 s. After three and a half the engine counts as silent.

@@ -210,6 +210,64 @@
 // is one that was stopped: the snapshot is stored after the closings and before anything is said or opened. One that
 // has no snapshot shuts every gate before it says anything, and speaks in new sessions.
 //
+// # Unicast
+//
+// A frame for one satellite takes a path of package path, which has the rules (U1 to U3, F1 to F6) and the proof
+// that no way leads around. The proof asks three things of who carries announcements between satellites: that each
+// is true of the data path from the moment it is sent; that they are heard in order; and that nothing counts beyond
+// the conversation it was made in. This is how the core does that (unicast.go).
+//
+// There is one graph, that of the link state; the tree and the paths are both computed from it, and anew only if
+// cables changed.
+//
+//	graph changes           adopted                  followed                    agreed
+//	----------------> serial n, told, not ready --> neighbours echo n:      --> all neighbours hold the same, and say ready,
+//	                  longer ways are shut (U2),    longer ways open            and echo n: detours may be taken (F6a)
+//	                  detours too (F6a)                 |                                ^
+//	                                                    +-- own detours worked out: told, ready
+//
+// Each Hello of a two-way adjacency has one frame.Agree: the version, serial and readiness of our tables, and the
+// serial of the neighbour's announcement that they follow (its echo). One Ready, in this order: works a slice at the
+// detours, which are a second of work for a thousand satellites, so a millisecond at a time; adopts the graph if its
+// version is another; hears what neighbours announced; makes the tables that follow from all this; and only then
+// writes Hellos. With the order of Effects this gives:
+//
+//	S1  While the caller is between steps 1 and 4, the data path does only what both the tables of before and of
+//	    now would. So what was announced before is true until step 3, and what is announced in step 3 is true from
+//	    then on.
+//	S2  The echo of a serial goes out only when tables that follow it were given (accord.follows); the neighbour
+//	    then lets go of what we may have acted upon. Likewise a serial goes out only when what it forbids is
+//	    narrowed away.
+//	S3  Announcements of one session are heard in the order of Hello.Seq; one that comes late is not heard. A
+//	    serial that runs back, or the echo of a serial that was never told, is not taken.
+//	S4  A conversation is that of the two ends of one cable, within one pair of sessions, as the promises of
+//	    gates are. The agreement hears of a neighbour (Up) when the end is two-way, before anything is told it in
+//	    that session, and loses it (Down) with the session. A port is Live only while usable, and a frame counts
+//	    only if the port by which it comes is Live too. So by (0) above a frame crosses a cable only between ends in
+//	    the same pair of sessions, and of a new session the tables allow nothing before the neighbour has announced
+//	    something in it.
+//	S5  The snapshot has all that the agreement holds. A restored core says what was last said and gives no
+//	    tables until it can give the same ones again; till then it hears nothing, adopts nothing, and no port that
+//	    began anew is Live.
+//
+// S4 is why two cables to one neighbour are two conversations. Were they one, an end might go on by what it heard
+// over a cable that is dead only for the other end, which has let go of it.
+//
+// A port that dies closes Live in the Ready that notices, and the data path acts upon carrier by itself. That is all
+// that the local repair needs. What a new graph costs then is the time of one exchange with the neighbours, during
+// which frames that need a detour, or a longer way, wait for nobody and are lost.
+//
+// A neighbour that is silent, or speaks and follows nothing, keeps longer ways shut and detours untaken around it,
+// for HoldEngine at most; then its adjacency ends. If no echo of it came yet, three and a half Hellos are enough.
+//
+// A member that lies. It can say that it is near to a satellite, and get frames for it: so it can by its link state.
+// It can send frames anywhere, and turn them round: no rule binds it. It can echo what it does not follow, so that
+// frames between it and its neighbour run to and fro for as long as it sends them back. It can echo nothing, which
+// costs its neighbours the longer ways and the detours for HoldEngine, again in each new session. It cannot make a
+// frame go round among honest satellites alone: of what one honest satellite tells another nobody else's word is
+// part, and each judges a next hop by what that one told. What it says takes a few dozen bytes of memory; a version
+// that we do not hold is that of a neighbour by which nothing goes.
+//
 // # Why it heals, and what it disturbs
 //
 // Once the link state is the same everywhere, the root stands at its vector, and a satellite whose wanted
@@ -219,14 +277,78 @@
 // their gates. A child keeps its old parent until the new one has granted. So a change of speeds, of the root,
 // or of a cable outside the tree moves just the gates that must move.
 //
+// # Legacy edges
+//
+// With Config.Edges a port without a satellite behind it is an edge: package rstp speaks on it as one port of the one bridge
+// that all satellites are to the switches of others. Its id is (priority, id) of the root of the tree; all 16 bits of the
+// priority count.
+//
+//	carrier ---- a probe each Hello; a Hello, or any frame of ours, heard; or a probe answered ----> no edge
+//	   |
+//	   +-------- three Hellos' time of neither, while we were there to hear it --------------------> edge
+//
+// A probe is an EchoRequest to the nearest-bridge group. A data path answers it by itself: where an engine is dead, gates may be
+// open still. A satellite that is not admitted says Hello, so its port is open to nobody. BPDUs are spoken meanwhile, so a host
+// works three seconds after it is plugged in; but of what is heard in the first Hello's time only the last BPDU is used, and only
+// if no satellite was heard, so that two satellites never take one another for bridges. A host's port goes on at once after a
+// restart, if the kernel's count of carrier changes says that nobody touched it; a bridge that was put there all the same is
+// borne as 802.1D bears one at an edge port, for a hello time. Should more than one satellite and a host share a hub, none of
+// them gets anything.
+//
+// What a satellite's edges have to tell is in an object of its own, and its main object says that there is one; so who knows
+// that a satellite is there knows whether to wait for its word. Those without edges tell nothing, and nobody waits for them. A
+// satellite counts among the others' edges (rstp.Engine.Remote) for as long as it can be reached, and for EdgeLease after that,
+// which is when its data path has shut them by itself. So it has if its engine is stopped: neighbours tell that it is silent,
+// and once all of them have said so for EdgeLease nobody waits for it any more. When it wakes up, its edges wait three Hellos
+// before they open, and in that time it hears what it missed.
+//
+// Parts join as one bridge. Let an island of switches connect two parts of a constellation, each with its own bridge id, and let
+// a cable be put between them. Island and cable are a loop, until the part that gives up its id has shut its edges and begun
+// anew. So an end of a cable is JOINED before its gate opens or unicast passes (Live):
+//
+//	confirmed   all satellites with edges in our topology, ourselves included, told the same id, ours; or there are none;
+//	            and nobody is named in the link state of whom it says nothing
+//	joined      our id is confirmed, and the neighbour's last Hello says that it confirmed the same, or has none with edges;
+//	            and his link state tells the cable, so that our topology is his too
+//
+// The cable is in the link state, and so in the tree's topology, as soon as it is usable: else the root could not be learnt. Once
+// joined it stays so until the adjacency ends: from then on both ends are one part, and a new root is a matter for rstp alone.
+// An end whose id changes takes it back if the other has not said yet that it joined. All this only delays openings, so the
+// proof above knows nothing of it. Where nobody has edges nothing is waited for but the link state that a claim needs anyway. It
+// is never waited for ever: not for a silent satellite (above), nor longer than EdgeLease for one that is merely named.
+//
+// # What is delivered twice
+//
+// A tree that is right at every instant can still deliver a broadcast twice, because the frame takes time: it has passed a
+// satellite that then goes elsewhere, where another copy arrives later. Two rules, that are no part of the proof, see to it:
+//
+//	D1  An end becomes up no sooner than Drain after any end of the satellite shut, or after it granted a child a higher bound.
+//	D2  A root takes a lower vector no sooner than Drain after its end that was up shut.
+//
+// So two trees that are joined by an opening have been apart for Drain. For let n become the child of d, both connected less
+// than Drain ago. Just before it opens, n is the top of its tree, and d is in another. If n was not the top when they came
+// apart, it shut its end that was up since (D1). If it was, d was below it, at a higher vector than all that are between them,
+// and either those between rose above d, and n granted the last of them a higher bound after that (D1); or d's tree fell, which
+// it does only by entering elsewhere (D1) or by standing as root (D2), at least Drain after it left. What is
+// under way for longer than Drain may come twice, and so may what is overtaken, on one cable, by a frame of the engine's that
+// was sent after it. A satellite whose new parent is its own child still leaves its old parent at once, so
+// that a whole branch that turns around waits only once.
+//
 // # Restart
 //
 // A restored core opens and claims nothing until its neighbours' digests equal its own and nobody named in the
-// link state is missing, or ten seconds have passed (Restore). Then it wants what it wanted before, so nothing moves.
+// link state is missing, or ten seconds have passed (Restore). Then it wants what it wanted before, so nothing moves. The paths
+// that it was forwarding by it works out anew from the snapshot, and then gives the same tables.
 //
 // # Limits
 //
 // While an engine is silent, its neighbours cannot get its grant: a cable that breaks in that time is healed only
-// by ways that need no new consent of the silent engine, until it is back or HoldEngine is over. A crowded
-// port stays shut. What somebody on the cable itself can do is told above.
+// by ways that need no new consent of the silent engine, until it is back or HoldEngine is over. Of unicast the same is
+// true: while it echoes nothing, its neighbours take no way that became longer. A crowded port stays shut. What somebody on
+// the cable itself can do is told above.
+//
+// BPDUs are not authenticated: whoever is behind an edge can become the legacy's root, and so draw traffic between islands, or
+// cause changes, at the rate that rstp allows. There is no way yet to tell a port to believe in no root. Three probes lost in a
+// row make an edge of a cable to a satellite whose engine is dead; the next answer shuts it. While the news of a new id travels
+// within one part, an island can close a loop, as it can around any bridge that changes its id.
 package tree

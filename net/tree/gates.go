@@ -152,7 +152,10 @@ func (c *Core) setVec(v frame.Vector) {
 
 // grant opens or re-dates our end for the neighbour's claim (R2).
 func (c *Core) grant(p *port) bool {
-	if !p.usable() || p.gate == gateShut && !p.joined || p.gate == gateUp || p.claim.Join || !p.heard.Join || p.gate == gateDown && p.granted == p.heard.Number {
+	if !p.usable() || p.gate == gateUp || p.claim.Join || !p.heard.Join || p.gate == gateDown && p.granted == p.heard.Number {
+		return false
+	}
+	if p.gate == gateShut && !p.joined {
 		return false
 	}
 	if p.seen < p.claim.Number && c.broken&ruleSeen == 0 || !c.vec.Less(p.heard.Vector) && c.broken&ruleOrder == 0 {

@@ -15,7 +15,6 @@ type island struct {
 	switches []*otherSwitch
 	patches  []*patch
 	loyal    bool // data paths keep edges open without a lease
-	begun    bool
 }
 
 // otherSwitch is a switch of others.
@@ -169,7 +168,8 @@ func (n *node) edges(e Effects, opening bool) {
 			n.w.check()
 		}
 	}
-	if !opening {
+	if !opening { // the lease is renewed when all that is to shut is shut
+		n.legacy.ready = n.w.now
 		n.legacy.flushed += len(e.Flush)
 	}
 }
@@ -205,9 +205,6 @@ func (w *world) sent(s *otherSwitch) {
 }
 
 func (w *world) pass(p *patch, to int, b []byte) {
-	if debugPass != nil {
-		debugPass(w, p, to, b)
-	}
 	if !p.up {
 		return
 	}
@@ -330,5 +327,3 @@ func (w *world) edgePicture() string {
 	}
 	return s
 }
-
-var debugPass func(w *world, p *patch, to int, b []byte)

@@ -295,9 +295,9 @@ func (n *node) step(input func()) {
 	}
 	input()
 	e := n.core.Ready()
-	n.legacy.ready = w.now
 	n.settle(e.Homes)
 	if !e.Changed && !e.FlushLearned && cut < 0 && len(e.Gates) == 0 && len(e.Live) == 0 && len(e.Edges) == 0 && e.Tables == nil { // the common case, without ceremony
+		n.legacy.ready = w.now
 		for _, t := range e.Send {
 			n.send(t.Port, t.Frame)
 		}

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -58,19 +59,33 @@ func (c *constellation) core() *Core {
 			c.tell(core, i)
 		}
 	}
-	for _, l := range c.nodes[0].Links {
-		id := PortID(l.Port)
-		core.Link(id, Link{Name: "p", Up: true, Mbps: 20_000_000 / uint64(l.Cost), MAC: portMAC(id)}, 0)
-		p := core.ports[id]
-		h := frame.Hello{Self: frame.Self{ID: l.Neighbour, Port: l.NeighbourPort, Instance: 2, Session: 3}, Seq: 1}
-		core.Input(id, h.Append(nil, portMAC(99)), 0)
-		h.Peer, h.Seq = core.me(p), 2
-		core.Input(id, h.Append(nil, portMAC(99)), 0)
-		p.echo.alive = true
-		core.adjacent(p)
+	for _, link := range c.nodes[0].Links {
+		l := lead(link)
+		core.Link(PortID(l.Port), l.is(true), 0)
+		l.greets(core, 3)
 	}
 	core.Ready()
 	return core
+}
+
+// lead is a cable of satellite 0.
+type lead frame.Link
+
+// is what the kernel says of our end.
+func (l lead) is(up bool) Link {
+	return Link{Name: "p", Up: up, Mbps: 20_000_000 / uint64(l.Cost), MAC: portMAC(PortID(l.Port))}
+}
+
+// greets has the neighbour become one, in a session.
+func (l lead) greets(core *Core, session uint64) {
+	id := PortID(l.Port)
+	p := core.ports[id]
+	h := frame.Hello{Self: frame.Self{ID: l.Neighbour, Port: l.NeighbourPort, Instance: 2, Session: session}, Seq: 1}
+	core.Input(id, h.Append(nil, portMAC(99)), core.now)
+	h.Peer, h.Seq, h.Joined = core.me(p), 2, true
+	core.Input(id, h.Append(nil, portMAC(99)), core.now)
+	p.echo.alive = true
+	core.adjacent(p)
 }
 
 // answer has all neighbours follow what the core announces.
@@ -94,40 +109,52 @@ func work(core *Core) (slices int) {
 	return slices
 }
 
-// A cable far away changes. One Ready computes the graph, the tree, the paths, what is legal, and says so.
-func BenchmarkACableChangesAmongAThousand(b *testing.B) {
-	c := constellate(1000, 5)
-	core := c.core()
-	c.answer(core, true)
-	core.Ready()
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	at := core.now
-	for i := 0; b.Loop(); i++ {
-		far, end := &c.nodes[500].Links[0], 0
-		for k := range c.nodes {
-			if star(k) == far.Neighbour {
-				end = k
+// dearer changes the cost of a cable of satellite i, at both ends.
+func (c *constellation) dearer(core *Core, i int, cost uint32) {
+	near := &c.nodes[i].Links[0]
+	end := int(near.Neighbour[4])<<8 | int(near.Neighbour[5])
+	at := slices.IndexFunc(c.nodes[end].Links, func(l frame.Link) bool { return l.Port == near.NeighbourPort })
+	near.Cost, c.nodes[end].Links[at].Cost = cost, cost
+	c.tell(core, i)
+	c.tell(core, end)
+}
+
+// A cable far away changes. One Ready computes the graph, the tree, the paths, what is legal, and says so. What the core holds when
+// all is worked out, it tells per satellite.
+func BenchmarkACableChanges(b *testing.B) {
+	for _, n := range []int{100, 300, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			c := constellate(n, 5)
+			empty := heapInUse()
+			core := c.core()
+			work(core)
+			c.answer(core, true)
+			core.Ready()
+			held := heapInUse() - empty
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				core.pass(core.now + time.Second)
+				c.dearer(core, n/2, uint32(3000+i%2*1000))
+				was := core.counts.routes
+				b.StartTimer()
+				e := core.Ready()
+				b.StopTimer()
+				if core.counts.routes != was+1 || e.Tables == nil {
+					b.Fatal("no new paths")
+				}
+				c.answer(core, false)
+				core.Ready()
+				b.StartTimer()
 			}
-		}
-		far.Cost = uint32(3000 + i%2*1000)
-		back := slices.IndexFunc(c.nodes[end].Links, func(l frame.Link) bool { return l.Port == far.NeighbourPort })
-		c.nodes[end].Links[back].Cost = far.Cost
-		b.StopTimer()
-		c.tell(core, 500)
-		c.tell(core, end)
-		at = max(at, core.now) + time.Second
-		core.pass(at)
-		was := core.counts.routes
-		b.StartTimer()
-		e := core.Ready()
-		b.StopTimer()
-		if core.counts.routes != was+1 || e.Tables == nil {
-			b.Fatal("no new paths", core.counts, e.Tables != nil, core.topo.graph.Len())
-		}
-		c.answer(core, false)
-		core.Ready()
-		b.StartTimer()
+			b.ReportMetric(float64(held)/float64(n), "held-bytes/satellite")
+			b.ReportMetric(float64(len(core.Snapshot()))/float64(n), "snapshot-bytes/satellite")
+		})
 	}
-	b.ReportMetric(float64(len(core.Snapshot())), "snapshot-bytes")
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -338,3 +338,49 @@ func TestDetoursAreWorkedOutInSlices(t *testing.T) {
 		t.Error("other tables than before")
 	}
 }
+
+// While a restarted core cannot tell yet what its data path's tables are, these count for the sessions of then alone: a port that
+// begins anew stays dead until there are tables that know of it.
+func TestOldTablesAreNothingToANewSession(t *testing.T) {
+	c := constellate(100, 5)
+	core := c.core()
+	work(core)
+	c.answer(core, true)
+	core.Ready()
+	other := New(core.cfg, core.now)
+	if err := other.Restore(core.Snapshot(), core.now); err != nil {
+		t.Fatal(err)
+	}
+	live := map[PortID]bool{}
+	ready := func() {
+		for _, g := range other.Ready().Live {
+			live[g.Port] = g.Open
+		}
+	}
+	first, second := lead(c.nodes[0].Links[0]), lead(c.nodes[0].Links[1])
+	for _, l := range []lead{first, second} {
+		other.ports[PortID(l.Port)].joined = true
+		other.Link(PortID(l.Port), l.is(true), other.now)
+	}
+	ready()
+	if !live[PortID(first.Port)] || !live[PortID(second.Port)] {
+		t.Fatal("a restart ended what went on: ", live)
+	}
+	other.Link(PortID(first.Port), first.is(false), other.now)
+	ready()
+	other.Link(PortID(first.Port), first.is(true), other.now)
+	first.greets(other, 4)
+	other.ports[PortID(first.Port)].joined = true
+	ready()
+	if live[PortID(first.Port)] || !live[PortID(second.Port)] {
+		t.Error("old tables, and a new session is alive: ", live)
+	}
+	for other.unicast.sliceAt > 0 {
+		other.pass(other.unicast.sliceAt)
+		other.ports[PortID(first.Port)].joined = true
+		ready()
+	}
+	if !live[PortID(first.Port)] {
+		t.Error("dead for ever: ", live)
+	}
+}
