@@ -13,7 +13,6 @@ var coverageFlag = flag.Bool("coverage", false, "single failures of the large to
 // TestSingleFailuresAreRepairedAtOnce: in a settled constellation any one cable or satellite dies, and before any engine has
 // spoken every pair that is still connected is delivered, by the data paths' detours alone.
 func TestSingleFailuresAreRepairedAtOnce(t *testing.T) {
-	needsUnicast(t)
 	for _, c := range []struct {
 		shape string
 		large bool
@@ -40,7 +39,6 @@ func TestSingleFailuresAreRepairedAtOnce(t *testing.T) {
 // TestDetoursAreBounded: when a cable dies and no engine does anything about it, frames go around it for 200 ms, and no more of
 // them than half of the other cable can carry.
 func TestDetoursAreBounded(t *testing.T) {
-	needsUnicast(t)
 	const (
 		gap    = 50 * time.Microsecond // 60 bytes: 9.6 Mbit/s
 		window = 50 * time.Millisecond

@@ -24,11 +24,10 @@ var (
 // TestSchedules is the heart of it: whatever fails, nothing loops, nothing comes twice, nothing passes a shut port; and once
 // nothing fails any more all reach all.
 func TestSchedules(t *testing.T) {
-	needsUnicast(t)
 	var tally Tally
 	begin := time.Now()
 	told := begin
-	Many(*firstFlag, *schedulesFlag, runtime.GOMAXPROCS(0), Options{}, wanted, func(s *Schedule, r *Result) bool {
+	Many(*firstFlag, *schedulesFlag, runtime.GOMAXPROCS(0), Options{}, Generate, wanted, func(s *Schedule, r *Result) bool {
 		tally.Add(s, r)
 		if r.Failure != nil {
 			report(t, s, r.Failure, Options{})

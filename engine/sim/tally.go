@@ -22,6 +22,7 @@ func (t *Tally) Add(s *Schedule, r *Result) {
 		for _, sh := range shapes {
 			t.shapes = append(t.shapes, sh.name, sh.name+" + legacy")
 		}
+		t.shapes = append(t.shapes, "mixed", "stalled + legacy")
 	}
 	name, _, _ := strings.Cut(s.Shape, "+")
 	if s.edges() {
@@ -67,9 +68,9 @@ func (t *Tally) String() string {
 	return b.String()
 }
 
-// Many runs the schedules of consecutive seeds, those that are wanted, on so many processors, and gives each to done, one at a
+// Many runs the schedules that generate makes of consecutive seeds, those that are wanted, on so many processors, and gives each to done, one at a
 // time, until that says no more. What is given to done is in no order; each schedule's outcome is that of its seed alone.
-func Many(first, count uint64, workers int, o Options, wanted func(*Schedule) bool, done func(*Schedule, *Result) bool) {
+func Many(first, count uint64, workers int, o Options, generate func(uint64) *Schedule, wanted func(*Schedule) bool, done func(*Schedule, *Result) bool) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	next, more := first, true
@@ -82,7 +83,7 @@ func Many(first, count uint64, workers int, o Options, wanted func(*Schedule) bo
 	for range workers {
 		wg.Go(func() {
 			for seed, ok := take(); ok; seed, ok = take() {
-				s := Generate(seed)
+				s := generate(seed)
 				if wanted != nil && !wanted(s) {
 					continue
 				}

@@ -25,11 +25,11 @@ const (
 
 // Our limits.
 const (
-	MaxPorts   = 512     // with those detached less than Config.Detour ago
-	MaxHomes   = 1 << 20 // addresses of other satellites
-	MaxLocal   = 4096    // addresses behind local ports
-	MaxLearned = 4096    // addresses behind edge ports: as many as a satellite may be home to
-	maxNews    = 4096    // sightings between two calls of Learned
+	MaxPorts   = 512       // with those detached less than Config.Detour ago
+	MaxHomes   = 1_100_000 // addresses: a million of other satellites, their own, and those that are at home here
+	MaxLocal   = 65536     // addresses behind local ports: as many as a satellite may be home to, see tree.MaxMACs
+	MaxLearned = 65536     // addresses behind edge ports: likewise
+	maxNews    = 4096      // sightings between two calls of Learned
 )
 
 // Config is what a plane is born with. All have defaults.
@@ -56,12 +56,14 @@ type Config struct {
 // Broken are rules that are left out. The zero value breaks none.
 type Broken struct {
 	NoU1     bool // next hops need not be legal
+	NoDetour bool // no detours are taken: with NoF1 it is U1 that stands alone
 	NoF1     bool // every frame counts as on its path
 	NoF4     bool // a frame off its path may be deflected again
 	NoF5     bool // deflection lasts for ever and is not policed
 	NoF6a    bool // detours need no agreement
 	NoF6b    bool // marks of before do not count
 	NoF7     bool // detours are taken also where homes may differ
+	NoHome   bool // what was learned counts whatever homes tell
 	NoB2     bool // a gate is judged when frames go out only
 	NoB3     bool // no lease ends
 	NoB4     bool // storms are not capped

@@ -117,10 +117,13 @@ func (p *Plane) onward(f *passage, s step, at home) Fate {
 	fate := Forwarded
 	switch s.verdict {
 	case path.Forward:
-	case path.Deflect:
-		fate = Deflected
-	case path.Follow:
-		fate = Followed
+	case path.Deflect, path.Follow:
+		if p.cfg.Broken.NoDetour {
+			return DropDead
+		}
+		if fate = Followed; s.verdict == path.Deflect {
+			fate = Deflected
+		}
 	case path.Illegal:
 		return DropIllegal
 	case path.Dead:
