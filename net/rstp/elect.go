@@ -1,6 +1,7 @@
 package rstp
 
 import (
+	"cmp"
 	"time"
 
 	"decenter/net/frame"
@@ -45,12 +46,23 @@ func (e *Engine) elect() {
 	if best.vector.root != e.root.vector.root || best.vector.cost != e.root.vector.cost {
 		e.said(e.root.vector)
 	}
+	if e.better(best) {
+		e.setSync(true)
+	}
 	e.root, e.rootTimes = best, bestTimes
 	for _, p := range e.each() {
 		e.assign(p)
 		p.selected = true
 	}
 	e.hear()
+}
+
+// better tells whether the way to the root got better, and by another port than before, which may be another satellite's. What is behind our
+// open ports turns to us at once, and leads to the old root port's neighbour before that port has shut. So our ports are opened anew.
+func (e *Engine) better(now path) bool {
+	before := e.root
+	return e.broken&ruleAfresh == 0 && len(e.members) > 0 && (now.owner.IsZero() || now.owner != before.owner || now.port != before.port) &&
+		cmp.Or(cmp.Compare(now.vector.root, before.vector.root), cmp.Compare(now.vector.cost, before.vector.cost)) < 0
 }
 
 func (e *Engine) pathOf(p *port) path {

@@ -95,6 +95,7 @@ const (
 	ruleHandshake                  // a designated port waits for agreement or timers
 	ruleGhost                      // a way that may be our own word come back has to stand first
 	ruleUnited                     // a designated port waits for the other satellites to give way
+	ruleAfresh                     // a better root lets no open port stay open
 	ruleOneName                    // and for them to have the same id
 	ruleKin                        // what tells of another satellite's id as root or bridge is our own word
 )

@@ -56,6 +56,7 @@ func (e *Engine) own(p *port, m *frame.BPDU, src frame.MAC) bool {
 	}
 	ours := e.kin(m.Bridge.Address())
 	if root := m.Root.Address(); e.kin(root) {
+		m.Agreement = m.Agreement && m.Root == e.cfg.Bridge // else to what we said under another id
 		m.Root = e.cfg.Bridge
 		// What is behind the port serves us under another id, so it waits for no agreement of ours: the port is not to stay open.
 		other := root != e.cfg.Bridge.Address()
