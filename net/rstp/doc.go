@@ -73,6 +73,11 @@
 // and counts b's earlier agreement for it, because in one bridge b would be shut by then. So a waits until all
 // satellites consented (united).
 //
+// That covers ports that open. A port that was open already when its vector got better has the same effect: an island turns to
+// it at once, and to the old root port too, before the news has that shut. So when the way to the root gets better by another
+// port than before, or the root comes to be ourselves, all designated ports that are no hosts' shut, ask for agreement
+// anew, and wait until all satellites consented.
+//
 // (4) Both lead to the same LAN. One hears the other's BPDUs, which carry its own bridge's id: it is a backup
 // port. Equal port ids are told apart by the source address, so they need not be unique. A BPDU that comes back to
 // the very port that sent it shuts that port (loopWhile).
@@ -101,8 +106,21 @@
 // A neighbour that believes in the id that we had before takes nothing worse from us until that has aged, and is silent on
 // its root port meanwhile. So after a change of address a port counts as a host's no sooner than 8 s later.
 //
-// A vector whose root has our address, but another priority, is our own of before the change, come back from a
-// bridge that has not heard of it yet: it is read as if it had the priority of now, so it wins nowhere.
+// When the root of the inner tree changes, its priority or the satellite, the news of the new id takes time, and the constellation
+// is two bridges with open gates between them. An island that is cabled to both would be a loop: the satellite that hears first has
+// the new id agreed to by the island, through which it comes to the root port of one that has not heard. Therefore:
+//
+// (6) Under a new id no agreement counts, and no root port opens, before all other satellites told that id in their Edge. Who
+// tells a new address has shut all ports but hosts' before. So there is an instant at which none is open: before it only ports under the
+// old id were, after it only ports under the new one. What somebody told before he had another id in between is no proof: who
+// takes an id back that he gave up a moment ago waits a second for the news to have come.
+//
+// (7) An agreement that names another root id of ours than that of now was to what we said then, and counts for nothing.
+//
+// (8) A vector whose root is any of our satellites, or the id that we had in the last eight seconds, is our own word, of before or after a change. It
+// is read as if it had the id of now, so it wins nowhere, and as a dispute, so the port that hears it shuts. One whose
+// designated bridge is such an id makes a backup port. This keeps the old id from going on as a ghost; (6) holds without it. The price: if a part of the
+// constellation keeps the id that the other had, they join through an island eight seconds later than any two bridges.
 //
 // # What the caller has to do
 //
@@ -120,7 +138,8 @@
 //
 // Slower than the standard: a designated port to which nobody agrees waits 2 x 15 s, as in STP (the standard: 2
 // hello times, if the neighbour speaks RSTP). Root port and fast designated transitions wait for link state; a
-// satellite that is named but says nothing stops the former and slows the latter to 30 s. A sync lets no earlier
+// satellite that is named but says nothing stops the former and slows the latter to 30 s. A new id shuts all ports but hosts' until all satellites have it, and, if it is worse than the one before,
+// until the neighbours have forgotten that (6 s). A sync lets no earlier
 // agreement count, so every designated port to a bridge shuts for one handshake when another bridge proposes to
 // our root port. A way that may be a ghost stands 2.5 s first. A port where BPDUs of two senders are heard counts
 // as a shared LAN for 6 s and shakes no hands.
@@ -130,7 +149,7 @@
 // lost in a row age what is known. BPDUs are not authenticated: whoever can send them can become root, or cause
 // changes at MaxRate a second. When a root dies in an island of many rings, ghosts can still, rarely, close a loop
 // for a second (in none of 1,750 random worlds of the last run, in one of 600 of the one before; with a plain RSTP
-// switch in our place: in three of 250). A stopped engine's ports forward for its lease as they did before,
+// switch in our place: in three of 250; in one of 50 where engines stop besides). A stopped engine's ports forward for its lease as they did before,
 // whatever happens in the island.
 //
 // All VLANs share one tree; an MST region sees an RSTP bridge. There is no snapshot: after a restart edges begin

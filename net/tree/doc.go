@@ -312,7 +312,8 @@
 //	            and his link state tells the cable, so that our topology is his too
 //
 // The cable is in the link state, and so in the tree's topology, as soon as it is usable: else the root could not be learnt. Once
-// joined it stays so until the adjacency ends: from then on both ends are one part, and a new root is a matter for rstp alone.
+// joined it stays so until the adjacency ends: from then on both ends are one part, and a new root is a matter for rstp alone: there
+// no edge but a host's opens under the new id before all that have edges told it, and so shut theirs.
 // An end whose id changes takes it back if the other has not said yet that it joined. All this only delays openings, so the
 // proof above knows nothing of it. Where nobody has edges nothing is waited for but the link state that a claim needs anyway. It
 // is never waited for ever: not for a silent satellite (above), nor longer than EdgeLease for one that is merely named.
@@ -349,6 +350,5 @@
 //
 // BPDUs are not authenticated: whoever is behind an edge can become the legacy's root, and so draw traffic between islands, or
 // cause changes, at the rate that rstp allows. There is no way yet to tell a port to believe in no root. Three probes lost in a
-// row make an edge of a cable to a satellite whose engine is dead; the next answer shuts it. While the news of a new id travels
-// within one part, an island can close a loop, as it can around any bridge that changes its id.
+// row make an edge of a cable to a satellite whose engine is dead; the next answer shuts it.
 package tree
