@@ -160,7 +160,9 @@ func (s *satellite) thaw() {
 	if d != nil {
 		s.apply(d)
 	}
-	s.tellLinks()
+	if s.runs() {
+		s.step(func() { s.links(); s.local() })
+	}
 	for _, a := range inbox {
 		if s.runs() {
 			s.input(a.end, a.b)
