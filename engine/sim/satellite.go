@@ -161,7 +161,7 @@ func (s *satellite) thaw() {
 		s.apply(d)
 	}
 	if s.runs() {
-		s.step(func() { s.links(); s.local() })
+		s.step(func() { s.links(); s.local() }) // hosts may have come and gone meanwhile
 	}
 	for _, a := range inbox {
 		if s.runs() {

@@ -61,6 +61,7 @@
 //	36    N      moved     6, epoch 4 each, 1 to 100 of them: MACs that another satellite was home to before
 //	37    N      flags     1 (bit 0: has edge ports in use)
 //	38    N      silent    6 each, 0 to 200 of them: neighbours whose engine says nothing
+//	39    N      learned   nothing: the body's macs and moved were learned at edges; absent: they are guests'
 //
 // (H: in a Hello, F: in a Flood, N: in an object's body.) A vector is root priority 2, root id 6, distance 8,
 // own id 6, in this order of weight.

@@ -27,6 +27,7 @@ const (
 	elemMoved   = 36
 	elemFlags   = 37
 	elemSilent  = 38
+	elemLearned = 39
 )
 
 const elemHeader = 3
@@ -64,7 +65,7 @@ func known(typ byte) bool {
 	case elemSelf, elemPeer, elemOrder, elemName, elemDigest, elemClaim, elemConsent,
 		elemKeys, elemProof, elemSeal, elemAgree, elemBridge,
 		elemObject, elemAck, elemBuckets, elemNode, elemLink, elemMACs, elemEdge, elemMoved,
-		elemFlags, elemSilent:
+		elemFlags, elemSilent, elemLearned:
 		return true
 	}
 	return false

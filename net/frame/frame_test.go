@@ -26,7 +26,7 @@ func sampleHello() Hello {
 func sampleFlood() Flood {
 	n := Node{Main: true, Priority: 0x8000, Generation: 4, Parent: macB, ParentPort: 7, Name: "s1",
 		Links: []Link{{macB, 7, 9, 2000}}, Edges: true, Silent: []MAC{macB}, Edge: &Edge{Bridge: 5, Changes: 6}}
-	m := Node{MACs: []MAC{macB}, Moved: []Moved{{macA, 7}, {macB, 1 << 31}}}
+	m := Node{MACs: []MAC{macB}, Moved: []Moved{{macA, 7}, {macB, 1 << 31}}, Learned: true}
 	return Flood{Self: Self{macA, 7, 1, 2}, Peer: Peer{macB, 9, 3},
 		Objects: []Object{{Key{macA, 0}, 12, 30, n.Append(nil)}, {Key{macB, 0x110}, 1, 0, []byte{}}, {Key{macB, 1023}, 1, 0, m.Append(nil)}},
 		Acks:    []Ack{{Key{macB, 0x203}, Stamp{8, 9}}}}
@@ -72,6 +72,23 @@ func TestClaimBytes(t *testing.T) {
 	}
 	for range Claims(n.Append(nil)) {
 		break // and the walk ends
+	}
+	if Learned(n.Append(nil)) {
+		t.Error("guests' addresses count as learned")
+	}
+	n.Learned = true
+	want += " 27 0000"
+	if got := hex.EncodeToString(n.Append(nil)); got != strings.ReplaceAll(want, " ", "") || !Learned(n.Append(nil)) {
+		t.Errorf("got  %s\nwant %s", got, strings.ReplaceAll(want, " ", ""))
+	}
+	// The order of elements does not matter, and a mark that says more is malformed.
+	first, _ := hex.DecodeString("270000" + "22000602dece00000a")
+	if got, err := ParseNode(first); err != nil || !got.Learned || !Learned(first) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	odd, _ := hex.DecodeString("27000101")
+	if _, err := ParseNode(odd); err == nil || Learned(odd) {
+		t.Error("a mark with a value is taken")
 	}
 }
 
@@ -130,8 +147,8 @@ func TestFloodGoesAndComesAlike(t *testing.T) {
 // The fullest objects and frames keep their limits.
 func TestTheFullestObjectFitsOneFrame(t *testing.T) {
 	n := Node{Main: true, Name: strings.Repeat("n", MaxName), Links: make([]Link, MaxLinksBody)}
-	m := Node{MACs: make([]MAC, MaxMACsBody)}
-	v := Node{Moved: make([]Moved, MaxMovedBody)}
+	m := Node{MACs: make([]MAC, MaxMACsBody), Learned: true}
+	v := Node{Moved: make([]Moved, MaxMovedBody), Learned: true}
 	for _, body := range [][]byte{n.Append(nil), m.Append(nil), v.Append(nil), make([]byte, MaxBody)} {
 		f := Flood{Self: Self{Session: 1}, Peer: Peer{ID: macB}, Objects: []Object{{Body: body}}, Seal: Seal{Number: 1}}
 		if len(body) > MaxBody || f.Objects[0].Len() > FloodRoom {
@@ -243,6 +260,9 @@ func FuzzParse(f *testing.F) {
 			}
 			if !slices.Equal(sortMoved(claims), sortMoved(append(want, n.Moved...))) {
 				t.Errorf("claims %v of %+v", claims, n)
+			}
+			if Learned(body) != n.Learned {
+				t.Errorf("%x: learned %v, parsed %v", body, Learned(body), n.Learned)
 			}
 		}
 		Reflect(b)

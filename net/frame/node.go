@@ -13,7 +13,7 @@ type Link struct {
 	Cost          uint32
 }
 
-// Moved is a MAC that another satellite was home to before. Of several claims the highest epoch wins.
+// Moved is a MAC that another satellite was home to before. Of several claims of one class the highest epoch wins.
 type Moved struct {
 	MAC   MAC
 	Epoch uint32
@@ -34,6 +34,7 @@ type Node struct {
 	Silent     []MAC   // neighbours with Edges whose engine says nothing; at most MaxSilentBody
 	MACs       []MAC   // at most MaxMACsBody
 	Moved      []Moved // at most MaxMovedBody; those of MACs have epoch 0
+	Learned    bool    // MACs and Moved were learned at edges; else they are guests'
 }
 
 // Append writes the body's elements.
@@ -74,6 +75,9 @@ func (n *Node) Append(b []byte) []byte {
 		for _, m := range n.Moved {
 			b = binary.BigEndian.AppendUint32(append(b, m.MAC[:]...), m.Epoch)
 		}
+	}
+	if n.Learned {
+		b = appendElem(b, elemLearned, 0)
 	}
 	return b
 }
@@ -128,6 +132,9 @@ func ParseNode(body []byte) (Node, error) {
 					n.Moved = append(n.Moved, parseMoved(v))
 				}
 			}
+		case elemLearned:
+			err = want("learned", v, 0)
+			n.Learned = true
 		}
 		return err
 	})
@@ -183,4 +190,17 @@ func Claims(body []byte) iter.Seq[Moved] {
 			return nil
 		})
 	}
+}
+
+// Learned tells whether an object's body claims addresses that were learned at edges, wherever in the body it says so: what
+// ParseNode would put into Learned. What Claims gives of it is guests' else.
+func Learned(body []byte) (learned bool) {
+	err := elements(body, func(typ byte, v []byte) error {
+		if typ == elemLearned {
+			learned = true
+			return want("learned", v, 0)
+		}
+		return nil
+	})
+	return learned && err == nil
 }

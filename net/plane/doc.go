@@ -47,6 +47,10 @@
 //	  home known as this satellite          to all edges that forward: it was forgotten here a moment ago
 //	  else                                  at the first satellite: flood
 //
+// An address is behind a port of ours if it was told for a local port, or learned at an edge and not at home at another
+// satellite. What is at home elsewhere is reported nevertheless (Learned), as a device may have moved; until the core has
+// made this satellite its home nothing goes to the edge for it, lest a device get a guest's frames by sending under its address.
+//
 // A flood leaves by all gates that are open, by edges that forward, and by local ports; not by the one it came in, and by none
 // if it came from a satellite over a shut gate (B2). A unicast frame is flooded to no local port but its owner's,
 // as all addresses of local ports are known.

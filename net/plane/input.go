@@ -188,15 +188,22 @@ func (p *Plane) fromSatellite(f *passage) Fate {
 	return p.transit(f, from)
 }
 
-// port tells behind which of our own ports an address lives.
+// port tells behind which of our own ports an address lives. What was learned at an edge does not count while the address is
+// at home elsewhere: a device may send under any, and the core decides who has it.
 func (p *Plane) port(m frame.MAC) (*port, bool) {
 	if id, in := p.local[m]; in {
 		return p.ports[id], true
 	}
-	if s, in := p.learned[m]; in {
+	if s, in := p.learned[m]; in && !p.elsewhere(m) {
 		return p.ports[s.port], true
 	}
 	return nil, false
+}
+
+// elsewhere tells whether an address is at home at another satellite.
+func (p *Plane) elsewhere(m frame.MAC) bool {
+	at, in := p.homes[m]
+	return in && at.satellite != p.self && !p.cfg.Broken.NoHome
 }
 
 // lives tells whether an address lives behind one of our own ports.

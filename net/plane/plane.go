@@ -25,11 +25,11 @@ const (
 
 // Our limits.
 const (
-	MaxPorts   = 512     // with those detached less than Config.Detour ago
-	MaxHomes   = 1 << 20 // addresses of other satellites
-	MaxLocal   = 4096    // addresses behind local ports
-	MaxLearned = 4096    // addresses behind edge ports: as many as a satellite may be home to
-	maxNews    = 4096    // sightings between two calls of Learned
+	MaxPorts   = 512       // with those detached less than Config.Detour ago
+	MaxHomes   = 1_100_000 // addresses: a million of other satellites, their own, and those that are at home here
+	MaxLocal   = 65536     // addresses behind local ports: as many as a satellite may be home to, see tree.MaxMACs
+	MaxLearned = 65536     // addresses behind edge ports: likewise
+	maxNews    = 4096      // sightings between two calls of Learned
 )
 
 // Config is what a plane is born with. All have defaults.
@@ -63,6 +63,7 @@ type Broken struct {
 	NoF6a    bool // detours need no agreement
 	NoF6b    bool // marks of before do not count
 	NoF7     bool // detours are taken also where homes may differ
+	NoHome   bool // what was learned counts whatever homes tell
 	NoB2     bool // a gate is judged when frames go out only
 	NoB3     bool // no lease ends
 	NoB4     bool // storms are not capped

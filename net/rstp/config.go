@@ -15,6 +15,10 @@ type Config struct {
 	Bridge   frame.BridgeID // the constellation's; see Engine.SetBridge
 	Instance uint64         // random per start of the engine: where claim and change numbers begin
 
+	// Satellite tells whether the link state names a satellite of that id, with edges or without. It is asked at every input; nil: only those
+	// of Remote are known.
+	Satellite func(frame.MAC) bool
+
 	// Hello is how often a designated port says so, 1 to 2 s (table 17-1); 0: 2 s.
 	Hello time.Duration
 	// EdgeDelay is how long a port must hear no BPDU before it counts as a host's; 0: 3 s, the standard's Migrate

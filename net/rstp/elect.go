@@ -13,7 +13,7 @@ func (e *Engine) elect() {
 	best := path{vector: vector{root: us, bridge: us}}
 	bestTimes := times{max: maxAge, hello: e.cfg.Hello, delay: forwardDelay}
 	consider := func(c path) {
-		if c.vector.root.Address() == us.Address() || c.vector.bridge.Address() == us.Address() {
+		if e.kin(c.vector.root.Address()) || e.kin(c.vector.bridge.Address()) {
 			return
 		}
 		if c.compare(best) < 0 {
@@ -83,7 +83,7 @@ func (e *Engine) assign(p *port) {
 			p.selectedRole = Root
 		case p.designated.compare(p.priority) < 0:
 			p.selectedRole, p.updtInfo = Designated, true
-		case p.priority.bridge.Address() == us.Address():
+		case e.kin(p.priority.bridge.Address()):
 			p.selectedRole = Backup
 		default:
 			p.selectedRole = Alternate
@@ -186,11 +186,13 @@ func (e *Engine) consented(sync bool) bool {
 	return true
 }
 
-// united tells whether all satellites gave way to the root port that we think is the right one. A bridge that
+// united tells whether all satellites have our id, and gave way to the root port that we think is the right one. A bridge that
 // agrees to one port's vector counts on our old root port being shut, as it is at once where one bridge has both.
 func (e *Engine) united() bool {
 	o := e.root.owner
 	switch {
+	case !e.oneName():
+		return false
 	case o.IsZero() || e.broken&ruleUnited != 0:
 		return true
 	case o == e.cfg.ID:

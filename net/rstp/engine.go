@@ -73,7 +73,10 @@ type Engine struct {
 	changeDue bool          // a topology change is still to be told
 	changeAt  time.Duration // not before
 
+	names   map[frame.MAC]bool
+	former  []former      // the ids that we had lately
 	renamed time.Duration // by then nobody believes in the id that we had
+	again   time.Duration // we have an id that we gave up a moment ago; by then words of that time are replaced
 
 	sends    []Transmit
 	flushes  map[PortID]bool
@@ -92,13 +95,15 @@ const (
 	ruleHandshake                  // a designated port waits for agreement or timers
 	ruleGhost                      // a way that may be our own word come back has to stand first
 	ruleUnited                     // a designated port waits for the other satellites to give way
+	ruleOneName                    // and for them to have the same id
+	ruleKin                        // what tells of another satellite's id as root or bridge is our own word
 )
 
 // New makes an engine without ports that knows of no other satellite. now is any monotonic time; later calls go on
 // from it.
 func New(cfg Config, now time.Duration) *Engine {
 	cfg.fill()
-	e := &Engine{cfg: cfg, now: max(now, 1), ports: map[PortID]*port{}, members: map[frame.MAC]Member{},
+	e := &Engine{cfg: cfg, now: max(now, 1), ports: map[PortID]*port{}, members: map[frame.MAC]Member{}, names: map[frame.MAC]bool{},
 		flushes: map[PortID]bool{}, applied: map[PortID]State{}, counter: cfg.Instance}
 	e.slept = now - e.now
 	e.edge.Bridge, e.edge.Changes = cfg.Bridge, cfg.Instance
@@ -187,7 +192,7 @@ func (e *Engine) Remove(id PortID, now time.Duration) {
 
 // SetBridge tells the constellation's bridge id. Another priority of the same address is a matter of the election.
 // Another address is another bridge, which shares no agreement with its neighbours: every port that is not a
-// host's shuts and begins anew.
+// host's shuts and begins anew; see name.go.
 func (e *Engine) SetBridge(id frame.BridgeID, now time.Duration) {
 	e.pass(now)
 	old := e.cfg.Bridge
@@ -199,7 +204,7 @@ func (e *Engine) SetBridge(id frame.BridgeID, now time.Duration) {
 		p.reselect, p.selected = true, false
 	}
 	if old.Address() != id.Address() {
-		e.renamed = e.now + ghostTime + e.cfg.Hello
+		e.rename(old.Address(), id.Address())
 		e.anew(func(p *port) bool { return !p.operEdge })
 	}
 	if len(e.ports) == 0 {
@@ -235,6 +240,7 @@ func (e *Engine) Remote(all []Member, now time.Duration) {
 		}
 	}
 	e.members = next
+	e.name()
 	for _, p := range e.each() {
 		p.tcProp = p.tcProp || changed && p.tc == tcActive
 		p.reselect, p.selected = true, false

@@ -185,5 +185,6 @@ func (e *Engine) deadline() time.Duration {
 		see(e.changeAt)
 	}
 	see(e.consentBy)
+	see(e.again)
 	return first
 }

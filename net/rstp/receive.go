@@ -44,8 +44,8 @@ func (e *Engine) Input(id PortID, b []byte, now time.Duration) {
 }
 
 // own sees to what comes from our own bridge, or tells of it, and tells whether it is of no further use. An id of
-// our address with another priority is ours too: of a satellite, or of a switch, that has not heard of the change
-// yet.
+// our address with another priority is ours too, and so is that of any satellite: it comes from a satellite, or from a switch,
+// that heard of the change sooner or later than we.
 func (e *Engine) own(p *port, m *frame.BPDU, src frame.MAC) bool {
 	if p.sender != src && !p.sender.IsZero() && e.on(p.senderAt+3*e.cfg.Hello) {
 		p.sharedWhile = e.now + 3*e.cfg.Hello
@@ -54,10 +54,12 @@ func (e *Engine) own(p *port, m *frame.BPDU, src frame.MAC) bool {
 	if m.Kind == frame.KindTCN {
 		return src == p.cfg.MAC && e.looped(p)
 	}
-	us := e.cfg.Bridge.Address()
-	ours := m.Bridge.Address() == us
-	if m.Root.Address() == us {
+	ours := e.kin(m.Bridge.Address())
+	if root := m.Root.Address(); e.kin(root) {
 		m.Root = e.cfg.Bridge
+		// What is behind the port serves us under another id, so it waits for no agreement of ours: the port is not to stay open.
+		other := root != e.cfg.Bridge.Address()
+		p.disputed = p.disputed || other && !ours && (m.Kind == frame.KindConfig || m.Role == frame.BPDUDesignated)
 	}
 	if !ours {
 		return false

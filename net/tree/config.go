@@ -82,7 +82,7 @@ const (
 	MaxMACs       = 65536 // of one satellite
 	MaxEvents     = 1024  // between two calls of Ready
 	maxObjects    = 8 * MaxSatellites
-	maxIndex      = 1023
+	maxIndex      = 2047
 	firstMACs     = 16 // object index of the first MACs; those below hold links, and whatever else bears on paths
 
 	housekeeping = 5 * time.Second
@@ -120,10 +120,11 @@ const (
 	homesBurst = 1 << 14           // of Effects.Homes
 )
 
-// Derived limits: all links of MaxPorts ports fit the indexes below firstMACs, and all MACs those above.
+// Derived limits: all links of MaxPorts ports fit the indexes below firstMACs, and those above all MACs, however each kind of
+// fragment was filled before it was left nearly empty.
 const (
 	_ = uint(firstMACs - (MaxPorts+frame.MaxLinksBody-1)/frame.MaxLinksBody)
-	_ = uint(maxIndex + 1 - firstMACs - (MaxMACs+frame.MaxMACsBody-1)/frame.MaxMACsBody - (MaxMACs+frame.MaxMovedBody-1)/frame.MaxMovedBody)
+	_ = uint(maxIndex + 1 - firstMACs - 2*((MaxMACs+frame.MaxMACsBody-1)/frame.MaxMACsBody+(MaxMACs+frame.MaxMovedBody-1)/frame.MaxMovedBody))
 )
 
 // Cost of a cable by its speed: 20 Tbit/s over the speed, as IEEE 802.1D-2004 table 17-3, from 1 (20 Tbit/s and

@@ -147,6 +147,7 @@ const (
 	ruleU1                        // next hops wait until they are legal
 	ruleF6a                       // detours wait until all agree
 	ruleF6b                       // frames are on their path only if they were
+	ruleClass                     // a guest's claim goes before learned ones
 )
 
 // Counters counts what arrived and was not used.
@@ -156,6 +157,7 @@ type Counters struct {
 	Stray     uint64 // well-formed, but of nobody we talk to
 	Full      uint64 // refused because a table is full, or because too much of it came at once
 	Unsealed  uint64 // a Hello without the seal of the neighbour that is there
+	Spoofed   uint64 // tellings of an address learned at an edge that is another satellite's guest's
 	Forged    uint64 // a proof, or the seal of a Flood or of a Hello that ends a handshake, that is not right
 }
 
@@ -172,7 +174,7 @@ func New(cfg Config, now time.Duration) *Core {
 	c.vec = frame.Vector{Priority: cfg.Priority, Root: cfg.ID, ID: cfg.ID}
 	c.want = want{vec: c.vec, since: now}
 	c.housekeep = now + housekeeping
-	c.edges = newEdges(&c.cfg, now)
+	c.edges = newEdges(&c.cfg, c.reachable, now)
 	return c
 }
 

@@ -121,18 +121,27 @@
 // # Homes
 //
 // The home of a MAC is the satellite it lives at: a virtual machine's, or a device's behind an edge port. Claims are in
-// fragments, objects of up to 200 MACs; a MAC stays in its fragment, so few of these change with few MACs. Claims have an
-// epoch, as EVPN's have (RFC 7432 section 15): a satellite that begins to claim what another one claims does it under the
-// other's epoch + 1. Of several claims those of satellites that can be reached go first, then the highest epoch, then the
-// lowest id; all have the same claims, so all find the same home. A satellite drops its claim of a device when another one's
-// beats it; the device's next frame begins a new one. Who took a MAC from others five times in 180 s leaves it to them for
-// as long, and tells (mac-moving). A satellite's id is its own home, whoever claims it.
+// fragments, objects of up to 200 MACs; a MAC stays in its fragment, so few of these change with few MACs. Claims have a
+// class and an epoch, as EVPN's have (RFC 7432 sections 15 and 15.2, sticky MACs). The class is the fragment's: of guests, or
+// learned at edges. A satellite that begins to claim what another one claims does it under that class's epoch + 1. The
+// home of a MAC is told by, in this order:
+//
+//	1  a satellite that can be reached is home to its own id, whoever claims it
+//	2  claims of satellites that can be reached
+//	3  claims of guests: no frame that somebody sends takes a virtual machine's address
+//	4  the highest epoch
+//	5  the lowest id
+//
+// All have the same claims, so all find the same home. A satellite drops its claim of a device when another one's
+// beats it; the device's next frame begins a new one, unless the address is a guest's at a satellite that can be reached: that
+// is counted and told (mac-spoofed), and nothing is said to others. Once the guest is gone the next frame counts again. Who took
+// a MAC from others five times in 180 s leaves it to them for as long, and tells (mac-moving).
 //
 // Homes are kept up from the old and new content of the object that changed (index). No path depends on them. A home that
 // cannot be reached stays the home as long as nobody else claims the MAC: data paths know who can be reached, and a topology
 // change touches contested MACs alone. A restarted satellite takes the epochs of its earlier life from what others have kept.
 //
-// A virtual machine's claim is beaten by a higher epoch like any other, but never dropped: it counts again once the other ends.
+// A virtual machine's claim is beaten by a higher epoch of another guest's, but never dropped: it counts again once that ends.
 // An engine that starts claims for 30 s what its earlier life did, as the data path that outlived it tells of devices anew.
 //
 // A satellite says 1024 fragments at once and 50 a second in the long run, whatever devices behind its edges do.

@@ -57,13 +57,13 @@ type edgePort struct {
 	held    []byte     // a BPDU that came before a satellite had the time to say Hello
 }
 
-func newEdges(cfg *Config, now time.Duration) edges {
+func newEdges(cfg *Config, satellite func(frame.MAC) bool, now time.Duration) edges {
 	e := edges{told: map[PortID]rstp.State{}, ran: now}
 	e.left, e.silent = map[frame.MAC]departed{}, map[frame.MAC]time.Duration{}
 	e.stale = true
 	if cfg.Edges {
 		e.engine = rstp.New(rstp.Config{ID: cfg.ID, Bridge: frame.MakeBridgeID(cfg.Priority, cfg.ID), Instance: cfg.Instance,
-			Lease: cfg.EdgeLease}, now)
+			Lease: cfg.EdgeLease, Satellite: satellite}, now)
 	}
 	return e
 }

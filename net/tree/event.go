@@ -26,8 +26,9 @@ const (
 
 // The kinds about MACs.
 const (
-	MACMoving EventKind = "mac-moving" // MAC is seen here and at Neighbour in turn; it stays there for a while
-	MACsFull  EventKind = "macs-full"  // there are more MACs here than a satellite may be home to
+	MACMoving  EventKind = "mac-moving"  // MAC is seen here and at Neighbour in turn; it stays there for a while
+	MACSpoofed EventKind = "mac-spoofed" // a device behind Port sends under MAC, which is a guest's at Neighbour; it stays there
+	MACsFull   EventKind = "macs-full"   // there are more MACs here than a satellite may be home to
 )
 
 // Event is something to log or to tell a person.

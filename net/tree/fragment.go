@@ -8,15 +8,15 @@ import (
 )
 
 // fragments are the objects by which we tell what we are home to. A MAC stays in the fragment it was put into, and a
-// new one goes where there is room, so that what changes a few MACs changes as few objects. A fragment holds either MACs of
-// epoch 0 or moved ones. One is begun only when all of its kind are full, hence there are no more than maxIndex allows, but
-// for an earlier life that somebody made up.
+// new one goes where there is room, so that what changes a few MACs changes as few objects. A fragment holds either guests or
+// learned MACs, and either MACs of epoch 0 or moved ones. One is begun only when all of its kind are full, hence there are no
+// more than maxIndex allows, but for an earlier life that somebody made up.
 //
 // Changes wait in line, so that whoever makes us change much makes the constellation flood little: a change by Local goes
 // first, others at most once in gatherTime, all together fragmentBurst at once and one in fragmentPace in the long run.
 type fragments struct {
 	all    []fragment // number i is object firstMACs + i
-	roomy  [2]int     // by kind: below this number all of the kind are full
+	roomy  [kinds]int // by kind: below this number all of the kind are full
 	vacant int        // below this number none is empty
 	urgent []uint16   // numbers in line
 	lazy   []uint16
@@ -26,7 +26,7 @@ type fragments struct {
 
 type fragment struct {
 	claims []frame.Moved
-	kind   int
+	kind   kind
 	waits  waiting
 }
 
@@ -39,25 +39,38 @@ const (
 	waitsUrgently // it may be in the lazy line too
 )
 
+// kind is what a fragment's claims have in common.
+type kind uint8
+
 const (
-	kindPlain = 0
-	kindMoved = 1
+	kindMoved   kind = 1 << iota // of other epochs than 0
+	kindLearned                  // else guests'
+	kinds
 )
 
-var capacity = [2]int{frame.MaxMACsBody, frame.MaxMovedBody}
-
-func kindOf(epoch uint32) int {
-	if epoch == 0 {
-		return kindPlain
+func kindOf(epoch uint32, learned bool) (k kind) {
+	if epoch != 0 {
+		k |= kindMoved
 	}
-	return kindMoved
+	if learned {
+		k |= kindLearned
+	}
+	return k
+}
+
+// capacity is how many claims of a kind fit one fragment.
+func (k kind) capacity() int {
+	if k&kindMoved != 0 {
+		return frame.MaxMovedBody
+	}
+	return frame.MaxMACsBody
 }
 
 // put finds a fragment for a MAC, if there is one, and tells its number.
-func (f *fragments) put(m frame.Moved, urgent bool) (number uint16, found bool) {
-	kind := kindOf(m.Epoch)
+func (f *fragments) put(m frame.Moved, learned, urgent bool) (number uint16, found bool) {
+	kind := kindOf(m.Epoch, learned)
 	i := f.roomy[kind]
-	for i < len(f.all) && (f.all[i].kind != kind || len(f.all[i].claims) == 0 || len(f.all[i].claims) == capacity[kind]) {
+	for i < len(f.all) && (f.all[i].kind != kind || len(f.all[i].claims) == 0 || len(f.all[i].claims) == kind.capacity()) {
 		i++
 	}
 	f.roomy[kind] = i
@@ -80,12 +93,12 @@ func (f *fragments) put(m frame.Moved, urgent bool) (number uint16, found bool) 
 }
 
 // putBack puts a MAC into the fragment that an earlier life of ours had it in, if there is room.
-func (f *fragments) putBack(m frame.Moved, number uint16) (at uint16, found bool) {
-	kind := kindOf(m.Epoch)
+func (f *fragments) putBack(m frame.Moved, learned bool, number uint16) (at uint16, found bool) {
+	kind := kindOf(m.Epoch, learned)
 	f.reserve(number)
 	g := &f.all[number]
-	if len(g.claims) > 0 && g.kind != kind || len(g.claims) == capacity[kind] {
-		return f.put(m, false)
+	if len(g.claims) > 0 && g.kind != kind || len(g.claims) == kind.capacity() {
+		return f.put(m, learned, false)
 	}
 	g.kind = kind
 	g.claims = append(g.claims, m)
@@ -166,8 +179,9 @@ func (f *fragments) due(now time.Duration) time.Duration {
 
 // body is what a fragment says.
 func (f *fragments) body(number uint16) []byte {
-	var n frame.Node
-	for _, m := range f.all[number].claims {
+	g := &f.all[number]
+	n := frame.Node{Learned: g.kind&kindLearned != 0 && len(g.claims) > 0} // an empty fragment says nothing
+	for _, m := range g.claims {
 		if m.Epoch == 0 {
 			n.MACs = append(n.MACs, m.MAC)
 		} else {

@@ -7,16 +7,18 @@ import (
 	"decenter/net/frame"
 )
 
-// This file decides which MACs we claim. Where two satellites claim one, all others judge by the epochs (see index), as
-// EVPN does by the MAC mobility sequence (RFC 7432 section 15): who begins to claim a MAC that another one claims does so
-// under the next epoch, and who sees that another one's claim beats his drops his own, if he learned it from frames.
+// This file decides which MACs we claim. Where two satellites claim one, all others judge by class and epoch (see index), as
+// EVPN does by the sticky flag and the sequence of MAC mobility (RFC 7432 section 15): a guest's claim goes before learned ones;
+// who begins to claim a MAC that another one claims does so under the next epoch of the class; and who sees that another one's
+// claim beats his drops his own, if he learned it from frames.
 //
 //	              Learned                         beaten by another's claim, Forget,
 //	not ours  ----------------->  learned (port)  edge port flushed  ------------------>  not ours
 //	              Local                                 Local
 //	          ----------------->  local  <--------------------------  learned
 //
-// A local MAC is claimed until Local leaves it out, also while another claim beats it.
+// A local MAC is claimed until Local leaves it out, also while another claim beats it. A MAC that is another's guest is not
+// learned: a device that sends under its address is counted and told (mac-spoofed), and nobody else hears of it.
 
 // own is what we claim.
 type own struct {
@@ -25,6 +27,7 @@ type own struct {
 	fragments fragments
 	moving    map[frame.MAC]*moving
 	told      time.Duration // no event about a moving MAC before
+	spoofed   time.Duration // nor about a spoofed one
 	full      time.Duration // nor about too many
 	born      time.Duration // this life of ours
 	ages      time.Duration // when the learned ones' ages are looked at next
@@ -35,6 +38,7 @@ type ownMAC struct {
 	epoch    uint32
 	seen     uint32 // learned: when it was told of last, in seconds
 	fragment uint16 // its number
+	learned  bool   // its class; a guest's that is not local is of an earlier life
 }
 
 // anyPort is where MACs of an earlier life of ours are, as long as nobody has told.
@@ -68,12 +72,16 @@ func (c *Core) Local(macs []frame.MAC, now time.Duration) {
 	}
 	c.makeRoom(list)
 	for _, mac := range list {
-		if o, ours := c.own.macs[mac]; ours {
+		o, ours := c.own.macs[mac]
+		if ours && !o.learned {
 			o.port = 0
 			c.own.macs[mac] = o
 			continue
 		}
-		c.claim(mac, 0, c.nextEpoch(mac))
+		if ours {
+			c.disown(mac, true)
+		}
+		c.claim(mac, ownMAC{epoch: c.nextEpoch(mac, false)})
 	}
 }
 
@@ -98,7 +106,7 @@ func (c *Core) makeRoom(local []frame.MAC) {
 }
 
 // Learned tells of addresses that frames from an edge port showed: at once of new ones, of those of another port, and of those
-// that another satellite is home to; and of all again once in a minute or so for as long as frames show them. What it does
+// that another satellite is home to, also if that has not changed; and of all again once in a minute or so for as long as frames show them. What it does
 // not tell of for the ageing time of IEEE 802.1D-2004 (table 7-5), 300 s, is forgotten.
 func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 	c.pass(now)
@@ -107,14 +115,14 @@ func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 	}
 	for _, mac := range macs {
 		switch o, ours := c.own.macs[mac]; {
-		case ours && o.port != 0:
+		case ours && o.learned:
 			o.port, o.seen = port, seconds(c.now)
 			c.own.macs[mac] = o
-		case ours, !c.claimable(mac):
+		case ours, !c.claimable(mac), c.spoofs(port, mac):
 		case len(c.own.macs) >= MaxMACs:
 			c.tooMany(1)
 		case c.mayMove(mac):
-			c.claim(mac, port, c.nextEpoch(mac))
+			c.claim(mac, ownMAC{port: port, learned: true, epoch: c.nextEpoch(mac, true)})
 		}
 	}
 }
@@ -123,7 +131,7 @@ func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 func (c *Core) Forget(macs []frame.MAC, now time.Duration) {
 	c.pass(now)
 	for _, mac := range macs {
-		if o, ours := c.own.macs[mac]; ours && o.port != 0 {
+		if c.own.macs[mac].learned {
 			c.disown(mac, false)
 		}
 	}
@@ -154,27 +162,32 @@ func (c *Core) claimable(mac frame.MAC) bool {
 		c.store.objects[frame.Key{Origin: mac}] == nil
 }
 
-// nextEpoch is that of a claim which begins.
-func (c *Core) nextEpoch(mac frame.MAC) uint32 {
-	_, highest, found := c.index.others(mac)
+// nextEpoch is that of a claim which begins. Those of the other class do not matter: nobody can drive a guest's up from an edge.
+func (c *Core) nextEpoch(mac frame.MAC, learned bool) uint32 {
+	highest, found := c.index.highest(mac, learned)
 	if !found || highest == 1<<32-1 { // somebody lies; the lowest id has it
 		return highest
 	}
 	return highest + 1
 }
 
-func (c *Core) claim(mac frame.MAC, port PortID, epoch uint32) {
-	number, found := c.own.fragments.put(frame.Moved{MAC: mac, Epoch: epoch}, port == 0)
+// claim begins a claim; o tells its port, class and epoch.
+func (c *Core) claim(mac frame.MAC, o ownMAC) {
+	number, found := c.own.fragments.put(frame.Moved{MAC: mac, Epoch: o.epoch}, o.learned, o.port == 0)
 	if !found {
 		c.tooMany(1)
 		return
 	}
-	c.own.macs[mac] = ownMAC{port: port, epoch: epoch, seen: seconds(c.now), fragment: number}
+	o.seen, o.fragment = seconds(c.now), number
+	c.own.macs[mac] = o
 }
 
+// disown ends a claim, if there is one.
 func (c *Core) disown(mac frame.MAC, urgent bool) {
-	c.own.fragments.remove(mac, c.own.macs[mac].fragment, urgent)
-	delete(c.own.macs, mac)
+	if o, ours := c.own.macs[mac]; ours {
+		c.own.fragments.remove(mac, o.fragment, urgent)
+		delete(c.own.macs, mac)
+	}
 }
 
 // contend looks at our claim of a MAC that others claim too: a learned one that is beaten ends.
@@ -183,7 +196,7 @@ func (c *Core) contend(mac frame.MAC) {
 	if !ours || o.port == 0 {
 		return
 	}
-	if best, _, found := c.index.others(mac); found && c.index.beats(best, claim{epoch: o.epoch}) {
+	if best, found := c.index.rival(mac); found && c.index.beats(best, claim{rank: rank{o.epoch, o.learned}}) {
 		c.disown(mac, false)
 	}
 }
@@ -191,24 +204,40 @@ func (c *Core) contend(mac frame.MAC) {
 // remember takes what an earlier life of ours claimed. What we claim still, we claim under its epoch. The rest, if we have
 // only just begun, we go on claiming for a while: the data path lived on, and devices are told of again as they speak.
 func (c *Core) remember(number uint16, body []byte) {
+	learned := frame.Learned(body)
 	for m := range frame.Claims(body) {
 		switch o, ours := c.own.macs[m.MAC]; {
-		case ours && o.epoch < m.Epoch:
+		case ours && o.learned == learned && o.epoch < m.Epoch:
 			c.disown(m.MAC, o.port == 0)
-			c.claim(m.MAC, o.port, m.Epoch)
+			o.epoch = m.Epoch
+			c.claim(m.MAC, o)
 		case !ours && c.now-c.own.born < inherited && len(c.own.macs) < MaxMACs && c.claimable(m.MAC):
-			if at, found := c.own.fragments.putBack(m, number); found {
-				c.own.macs[m.MAC] = ownMAC{port: anyPort, epoch: m.Epoch, seen: seconds(c.now), fragment: at}
+			if at, found := c.own.fragments.putBack(m, learned, number); found {
+				c.own.macs[m.MAC] = ownMAC{port: anyPort, learned: learned, epoch: m.Epoch, seen: seconds(c.now), fragment: at}
 				c.contend(m.MAC)
 			}
 		}
 	}
 }
 
+// spoofs tells whether a device sends under the address of another satellite's guest.
+func (c *Core) spoofs(port PortID, mac frame.MAC) bool {
+	best, found := c.index.rival(mac)
+	if !found || best.learned || !c.index.claimants[best.slot].reachable || c.broken&ruleClass != 0 {
+		return false
+	}
+	c.counters.Spoofed++
+	if c.now >= c.own.spoofed {
+		c.own.spoofed = c.now + tellTime
+		c.event(Event{Kind: MACSpoofed, Port: port, MAC: mac, Neighbour: c.index.claimants[best.slot].id, Why: "a device sends under a guest's address"})
+	}
+	return true
+}
+
 // mayMove bounds how often we take a MAC over from others (RFC 7432 section 15.1): two devices have the same
 // address, or a network is cabled to us twice. He who has it then keeps it for a while.
 func (c *Core) mayMove(mac frame.MAC) bool {
-	best, _, found := c.index.others(mac)
+	best, found := c.index.rival(mac)
 	if !found || !c.index.claimants[best.slot].reachable {
 		return true
 	}

@@ -369,7 +369,7 @@ func TestAnEarlierLifeThatWasMadeUp(t *testing.T) {
 		body := (&frame.Node{MACs: devices(i, i+1)}).Append(nil)
 		feed(c, []frame.Object{{Key: frame.Key{Origin: c.cfg.ID, Index: uint16(i)}, Seq: 9, Body: body}})
 	}
-	c.claim(device(5000), 7, 4)
+	c.claim(device(5000), ownMAC{port: 7, learned: true, epoch: 4})
 	if _, claimed := c.own.macs[device(5000)]; claimed || c.counters.Full == 0 {
 		t.Error("there is room for a moved MAC")
 	}
@@ -377,7 +377,7 @@ func TestAnEarlierLifeThatWasMadeUp(t *testing.T) {
 		c.Tick(now)
 		c.Ready()
 	}
-	c.claim(device(5000), 7, 4)
+	c.claim(device(5000), ownMAC{port: 7, learned: true, epoch: 4})
 	c.Tick(3 * time.Minute)
 	c.Ready()
 	if at, found := c.Home(device(5000)); len(c.own.macs) != 1 || !found || at != c.cfg.ID || len(c.index.homes) != 1 {
@@ -388,18 +388,20 @@ func TestAnEarlierLifeThatWasMadeUp(t *testing.T) {
 // Whatever is put and removed, fragments fit their objects and hold each MAC once.
 func TestFragmentsNeverExceedTheirObjects(t *testing.T) {
 	c := New(Config{ID: frame.MAC{2}, Unauthenticated: true}, 0)
-	put := func(from, to int, epoch uint32) {
-		for _, m := range devices(from, to) {
-			c.claim(m, 7, epoch)
+	next := 0
+	for i, of := range []ownMAC{{epoch: 1}, {epoch: 1, port: 7, learned: true}, {}, {port: 7, learned: true}} {
+		if i > 0 { // each kind is filled, and then one MAC left in each of its fragments
+			for i := range c.own.fragments.all {
+				for _, m := range slices.Clone(c.own.fragments.all[i].claims)[min(1, len(c.own.fragments.all[i].claims)):] {
+					c.disown(m.MAC, false)
+				}
+			}
+		}
+		for len(c.own.macs) < MaxMACs {
+			c.claim(device(next), of)
+			next++
 		}
 	}
-	put(0, MaxMACs, 1)
-	for i := range MaxMACs {
-		if i%frame.MaxMovedBody > 0 {
-			c.disown(device(i), false)
-		}
-	}
-	put(MaxMACs, 2*MaxMACs-len(c.own.macs), 0)
 	held := map[frame.MAC]bool{}
 	for i := range c.own.fragments.all {
 		body := c.own.fragments.body(uint16(i))
@@ -407,6 +409,9 @@ func TestFragmentsNeverExceedTheirObjects(t *testing.T) {
 			t.Fatalf("fragment %d has %d bytes", i, len(body))
 		}
 		for m := range frame.Claims(body) {
+			if o := c.own.macs[m.MAC]; o.epoch != m.Epoch || o.learned != frame.Learned(body) {
+				t.Fatalf("%v is said to be %+v, but is %+v", m.MAC, m, o)
+			}
 			if held[m.MAC] || int(c.own.macs[m.MAC].fragment) != i {
 				t.Fatalf("%v is in fragment %d, and in another", m.MAC, i)
 			}
@@ -415,5 +420,7 @@ func TestFragmentsNeverExceedTheirObjects(t *testing.T) {
 	}
 	if n := len(c.own.fragments.all); firstMACs+n-1 > maxIndex || len(held) != MaxMACs || len(c.own.macs) != MaxMACs {
 		t.Errorf("%d fragments of %d MACs", n, len(held))
+	} else {
+		t.Logf("%d fragments at worst, of %d", n, maxIndex+1-firstMACs)
 	}
 }

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"iter"
 	"slices"
 
 	"decenter/net/frame"
@@ -9,20 +10,21 @@ import (
 // index tells of every MAC which satellite is its home. It holds what the stored objects claim, and is moved on from each
 // object's old and new content alone; the bytes of the claims stay where they are, in the objects.
 //
-// A claim is one MAC in one object of one satellite, with its epoch. Among several the home is told by, in this order:
-// satellites that can be reached, the higher epoch, the lower id. Nearly all MACs have one claim, of epoch 0, and take
-// eight bytes in one map. Those that have more are held apart, so that a satellite that comes or goes touches these only.
+// A claim is one MAC in one object of one satellite, with its class, guest or learned, and its epoch. Among several the home is
+// told by, in this order: satellites that can be reached, guests, the higher epoch, the lower id. Nearly all MACs have one
+// claim, of epoch 0, and take eight bytes in one map. Those that have more are held apart, so that a satellite that comes or goes touches these only.
 type index struct {
 	slots     map[frame.MAC]uint16
 	claimants []claimant // by slot; slot 0 is ourselves
 	free      []uint16
 
 	homes    map[frame.MAC]seat
-	epochs   map[frame.MAC]uint32  // of the only claim, where it is not 0: seatMoved
+	moved    map[frame.MAC]rank    // of the only claim, where its epoch is not 0: seatMoved
 	contests map[frame.MAC][]claim // two claims and more: seatContest
 	news     []frame.MAC           // whose home changed since it was told; some twice
 
-	was, is []frame.Moved // of take, kept for their memory
+	was, is   []frame.Moved // of take, kept for their memory
+	classless bool          // tests only: epochs alone tell
 }
 
 // claimant is a satellite that claims something, or can be reached.
@@ -33,19 +35,29 @@ type claimant struct {
 	contested int // of these, in contests
 }
 
+// rank is what tells between the claims of satellites that can be reached.
+type rank struct {
+	epoch   uint32
+	learned bool // at an edge; else a guest's
+}
+
 type claim struct {
-	epoch  uint32
+	rank
 	slot   uint16
 	object uint16 // the index of the object that makes it; 0: not known, which at most one claim of a MAC is
 }
 
-// seat is the slot of a MAC's home, and what else is known of the MAC.
+// seat is the slot of a MAC's home, and what claims there are of the MAC.
 type seat uint16
 
 const (
-	seatContest seat = 1 << 15
-	seatMoved   seat = 1 << 14
-	seatSlot         = seatMoved - 1
+	seatSlot seat = 1<<14 - 1
+	seatKind seat = 3 << 14
+
+	seatGuest   seat = 0 << 14 // one, a guest's, of epoch 0
+	seatLearned seat = 1 << 14 // one, learned, of epoch 0
+	seatMoved   seat = 2 << 14 // one, of another epoch
+	seatContest seat = 3 << 14 // more
 )
 
 // Derived limit: slots suffice for all who are in the store and as many who are still in the topology.
@@ -53,7 +65,7 @@ const _ = uint(seatSlot - 2*MaxSatellites)
 
 func newIndex(self frame.MAC) index {
 	return index{slots: map[frame.MAC]uint16{self: 0}, claimants: []claimant{{id: self, reachable: true}},
-		homes: map[frame.MAC]seat{}, epochs: map[frame.MAC]uint32{}, contests: map[frame.MAC][]claim{}}
+		homes: map[frame.MAC]seat{}, moved: map[frame.MAC]rank{}, contests: map[frame.MAC][]claim{}}
 }
 
 // home tells where a MAC lives: a satellite that can be reached is home to its own id, whoever claims that. The home of
@@ -105,18 +117,20 @@ func (x *index) take(k frame.Key, old, body []byte) []frame.Moved {
 	slot := x.slot(k.Origin)
 	x.was, x.is = claims(x.was[:0], old), claims(x.is[:0], body)
 	was, is := x.was, x.is
+	learned := frame.Learned(body)
+	reclassed := learned != frame.Learned(old)
 	for len(was)+len(is) > 0 {
 		switch {
 		case len(is) == 0 || len(was) > 0 && was[0].MAC.Compare(is[0].MAC) < 0:
 			x.remove(was[0].MAC, slot, k.Index)
 			was = was[1:]
 		case len(was) == 0 || is[0].MAC.Compare(was[0].MAC) < 0:
-			x.add(is[0], slot, k.Index)
+			x.add(is[0].MAC, claim{rank{is[0].Epoch, learned}, slot, k.Index})
 			is = is[1:]
 		default:
-			if was[0].Epoch != is[0].Epoch {
+			if reclassed || was[0].Epoch != is[0].Epoch {
 				x.remove(was[0].MAC, slot, k.Index)
-				x.add(is[0], slot, k.Index)
+				x.add(is[0].MAC, claim{rank{is[0].Epoch, learned}, slot, k.Index})
 			}
 			was, is = was[1:], is[1:]
 		}
@@ -151,52 +165,58 @@ func compareEpochs(a, b uint32) int {
 	return 0
 }
 
-func (x *index) add(m frame.Moved, slot, object uint16) {
-	x.claimants[slot].claims++
-	c := claim{epoch: m.Epoch, slot: slot, object: object}
-	s, found := x.homes[m.MAC]
+func (x *index) add(mac frame.MAC, c claim) {
+	x.claimants[c.slot].claims++
+	s, found := x.homes[mac]
 	switch {
 	case !found:
-		x.sole(m.MAC, c)
-		x.news = append(x.news, m.MAC)
+		x.sole(mac, c)
+		x.news = append(x.news, mac)
 		return
-	case s&seatContest == 0:
-		first := claim{slot: uint16(s & seatSlot), epoch: x.epoch(m.MAC, s)}
-		delete(x.epochs, m.MAC)
-		x.homes[m.MAC] = seat(first.slot) | seatContest
-		x.contests[m.MAC] = []claim{first, c}
+	case s&seatKind != seatContest:
+		first := x.only(mac, s)
+		delete(x.moved, mac)
+		x.homes[mac] = seat(first.slot) | seatContest
+		x.contests[mac] = []claim{first, c}
 		x.claimants[first.slot].contested++
 	default:
-		x.contests[m.MAC] = append(x.contests[m.MAC], c)
+		x.contests[mac] = append(x.contests[mac], c)
 	}
-	x.claimants[slot].contested++
-	x.judge(m.MAC)
+	x.claimants[c.slot].contested++
+	x.judge(mac)
 }
 
 // sole seats a MAC's only claim.
 func (x *index) sole(mac frame.MAC, c claim) {
 	s := seat(c.slot)
-	if c.epoch != 0 {
+	switch {
+	case c.epoch != 0:
 		s |= seatMoved
-		x.epochs[mac] = c.epoch
+		x.moved[mac] = c.rank
+	case c.learned:
+		s |= seatLearned
 	}
 	x.homes[mac] = s
 }
 
-// epoch is that of a MAC's only claim.
-func (x *index) epoch(mac frame.MAC, s seat) uint32 {
-	if s&seatMoved == 0 {
-		return 0
+// only is a MAC's only claim, but for the object that makes it.
+func (x *index) only(mac frame.MAC, s seat) claim {
+	c := claim{slot: uint16(s & seatSlot)}
+	switch s & seatKind {
+	case seatMoved:
+		c.rank = x.moved[mac]
+	case seatLearned:
+		c.learned = true
 	}
-	return x.epochs[mac]
+	return c
 }
 
 func (x *index) remove(mac frame.MAC, slot, object uint16) {
 	x.claimants[slot].claims--
 	s := x.homes[mac]
-	if s&seatContest == 0 {
+	if s&seatKind != seatContest {
 		delete(x.homes, mac)
-		delete(x.epochs, mac)
+		delete(x.moved, mac)
 		x.news = append(x.news, mac)
 		return
 	}
@@ -241,32 +261,53 @@ func (x *index) beats(a, b claim) bool {
 	if s.reachable != t.reachable {
 		return s.reachable
 	}
+	if a.learned != b.learned && !x.classless {
+		return b.learned
+	}
 	if a.epoch != b.epoch {
 		return a.epoch > b.epoch
 	}
 	return s.id.Compare(t.id) < 0
 }
 
-// others gives the best claim of a MAC by other satellites, and their highest epoch.
-func (x *index) others(mac frame.MAC) (best claim, highest uint32, found bool) {
-	s, claimed := x.homes[mac]
-	if !claimed {
-		return best, 0, false
-	}
-	all := x.contests[mac]
-	if s&seatContest == 0 {
-		all = []claim{{slot: uint16(s & seatSlot), epoch: x.epoch(mac, s)}}
-	}
-	for _, c := range all {
-		if c.slot == 0 {
-			continue
+// others gives a MAC's claims by other satellites, in no order.
+func (x *index) others(mac frame.MAC) iter.Seq[claim] {
+	return func(yield func(claim) bool) {
+		s, claimed := x.homes[mac]
+		switch {
+		case !claimed:
+		case s&seatKind != seatContest:
+			if c := x.only(mac, s); c.slot != 0 {
+				yield(c)
+			}
+		default:
+			for _, c := range x.contests[mac] {
+				if c.slot != 0 && !yield(c) {
+					return
+				}
+			}
 		}
+	}
+}
+
+// rival is the best of these.
+func (x *index) rival(mac frame.MAC) (best claim, found bool) {
+	for c := range x.others(mac) {
 		if !found || x.beats(c, best) {
-			best = c
+			best, found = c, true
 		}
-		highest, found = max(highest, c.epoch), true
 	}
-	return best, highest, found
+	return best, found
+}
+
+// highest is the highest epoch of those of one class.
+func (x *index) highest(mac frame.MAC, learned bool) (epoch uint32, found bool) {
+	for c := range x.others(mac) {
+		if c.learned == learned || x.classless {
+			epoch, found = max(epoch, c.epoch), true
+		}
+	}
+	return epoch, found
 }
 
 // claims tells how many MACs a satellite claims.

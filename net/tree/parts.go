@@ -40,6 +40,9 @@ func (c *Core) bridgeID() frame.BridgeID {
 	return frame.MakeBridgeID(c.topo.priority, c.topo.root)
 }
 
+// reachable tells whether there is such a satellite.
+func (c *Core) reachable(id frame.MAC) bool { return c.topo.nodes[id] != nil }
+
 // bridge brings edges up to date with the link state, and joins what may be joined.
 func (c *Core) bridge() {
 	e := &c.edges

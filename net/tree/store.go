@@ -230,6 +230,7 @@ func (c *Core) notice(k frame.Key, old, o *object) {
 		if c.broken&ruleWithdraw != 0 {
 			old = none
 		}
+		c.index.classless = c.broken&ruleClass != 0
 		for _, m := range c.index.take(k, old.body, o.body) {
 			c.contend(m.MAC)
 		}

@@ -100,6 +100,22 @@ func TestNothingGoesRoundPairByPair(t *testing.T) {
 	t.Logf("%d scenarios, %d combinations, %d different moments", graphs, combined, moments)
 }
 
+// Two cables between the same two: two conversations, of which one may end and begin anew.
+func TestParallelCables(t *testing.T) {
+	c := []Cable{{0, 1, 1}, {0, 1, 1}, {1, 2, 1}, {2, 0, 1}}
+	for _, change := range []Change{One(all(c), 0), Comes(all(c), 1), Back(all(c), 0)} {
+		s := flapping(change.Of("parallel", 3, c, 2), 2)
+		s.Queue, s.Flaps = 2, 3-change.Adopt
+		if p := All(s); p.Loop != nil || !p.Exhausted {
+			t.Errorf("%s: %v, %q", s.Name, p.Loop, p.LoopLocals)
+		}
+		s.Queue, s.Limit = 0, 10000
+		if r, _, _ := Compare(s); r.Loop != nil || len(r.Strange) > 0 {
+			t.Errorf("%s: %v, %q", s.Name, r.Loop, r.Strange)
+		}
+	}
+}
+
 // Each rule left out, and the shortest way to a loop.
 func TestWithoutARuleItGoesRound(t *testing.T) {
 	four, five := ring(2, 2, 3, 3), []Cable{{1, 2, 1}, {0, 3, 3}, {2, 3, 2}, {0, 4, 1}, {1, 4, 1}}
