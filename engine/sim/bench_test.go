@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	trialsFlag = flag.Int("trials", 20, "of each shape and fault")
+	trialsFlag = flag.Int("trials", 12, "of each shape and fault")
 	sizesFlag  = flag.Int("sizes", 300, "the largest number of satellites that the benchmark simulates")
 )
 
@@ -100,7 +100,7 @@ func benchRecovery(b *testing.B, out *json.Encoder, shape string, trials int, na
 					continue
 				}
 				r := rand.New(rand.NewPCG(seed, 9))
-				got := w.Recover(r, Stream{Pairs: 300, Every: 500 * time.Microsecond, Quiet: 600 * ms, Limit: 20 * time.Second}, do(w, r))
+				got := w.Recover(r, Stream{Pairs: 200, Every: ms, Quiet: 500 * ms, Limit: 5 * time.Second}, do(w, r))
 				mu.Lock()
 				unicast, broadcast = append(unicast, got.Unicast), append(broadcast, got.Broadcast)
 				sent, lost = sent+got.Sent, lost+got.Lost

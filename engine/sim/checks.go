@@ -29,7 +29,6 @@ type port struct {
 	gate bool // broadcast
 	live bool // unicast between satellites
 	edge bool // forwarding, to what is no satellite
-	own  time.Duration
 }
 
 // checks looks on. It knows frames, cables, deliveries, and what the engines said of ports.
@@ -37,7 +36,6 @@ type checks struct {
 	w       *world
 	ports   []port // by end
 	failure *Failure
-	deflect []uint32
 }
 
 func (c *checks) init(w *world) {
@@ -93,7 +91,7 @@ func (c *checks) form(packet int32, b []byte) form {
 		c.fail("changed", packet, "under way: % x instead of % x", b, p.plain)
 		return 0
 	}
-	return form(destination<<1 | source)
+	return form(destination)*formDestination | form(source)*formSource
 }
 
 // delivered notes that a host was given a packet.

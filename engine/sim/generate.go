@@ -130,16 +130,8 @@ func (g *generator) fault(at time.Duration) {
 		if g.r.IntN(2) == 0 {
 			g.add(later(do(Thaw), g.upTo(500*ms)))
 		}
-	case 12, 13:
-		a := do(Kill)
-		a.Value = g.r.IntN(2)
-		g.add(a)
-		g.add(later(do(Start), g.upTo(300*ms)))
-	case 14, 15:
-		a := do(Half)
-		a.Value, a.Wait = g.r.IntN(steps), g.upTo(400*ms)*time.Duration(g.r.IntN(2))
-		g.add(a)
-		g.add(later(do(Start), g.upTo(200*ms)))
+	case 12, 13, 14, 15:
+		g.death(on, kind < 14)
 	case 16, 17:
 		g.add(do(PowerOff))
 		if g.r.IntN(2) == 0 {
@@ -152,6 +144,18 @@ func (g *generator) fault(at time.Duration) {
 	case 19:
 		g.odd(on)
 	}
+}
+
+// death kills an engine, at once or in the middle of its next Effects, and starts it again a little later.
+func (g *generator) death(on Action, whole bool) {
+	on.Do, on.Value = Kill, g.r.IntN(2)
+	if !whole {
+		on.Do, on.Value, on.Wait = Half, g.r.IntN(steps), g.upTo(400*ms)*time.Duration(g.r.IntN(2))
+	}
+	g.add(on)
+	on.Do, on.Wait = Start, 0
+	on.At += g.upTo(300 * ms)
+	g.add(on)
 }
 
 // odd is what happens seldom: a clock jumps, a VM moves.

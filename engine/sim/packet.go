@@ -34,8 +34,8 @@ const (
 func (p *packet) bytes(b []byte, f form) []byte {
 	at := len(b)
 	b = append(b, p.plain...)
-	b[at] ^= byte(f >> 1)
-	b[at+6] ^= byte(f & 1)
+	b[at] ^= byte(f & formDestination / formDestination)
+	b[at+6] ^= byte(f & formSource)
 	return b
 }
 

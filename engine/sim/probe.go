@@ -85,26 +85,6 @@ func (w *world) reached(p *probes) *amiss {
 	return nil
 }
 
-// unreached counts the pairs whose probes of this moment would not arrive: for the figures.
-func (w *world) unreached() (n int) {
-	g := w.look()
-	var sent []int32
-	for i, h := range w.hosts {
-		for j := range w.hosts {
-			if i != j && !h.gone && w.connected(g, i, j) {
-				sent = append(sent, w.inject(i, j, 0, (i+j)%11))
-			}
-		}
-	}
-	w.run(w.now + transit)
-	for _, k := range sent {
-		if k >= 0 && !has(w.packets[k].got, w.packets[k].to) {
-			n++
-		}
-	}
-	return n
-}
-
 // ways checks the ways of probes between hosts whose satellites tell of them: those are never flooded.
 func (w *world) ways(p *probes) *amiss {
 	p.g.distances()

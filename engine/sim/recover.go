@@ -26,16 +26,18 @@ func (w *World) Recover(r *rand.Rand, st Stream, faults []Action) Recovery {
 	pairs := w.somePairs(r, st.Pairs)
 	floods := []int{r.IntN(len(w.sats)), r.IntN(len(w.sats))}
 	begin, base := w.now, len(w.packets)
-	for i, a := range faults {
+	for _, a := range faults {
 		a.At += begin
+		w.q.push(event{at: a.At, kind: evAction, a: int32(len(w.s.Actions))})
 		w.s.Actions = append(w.s.Actions, a)
-		w.q.push(event{at: a.At, kind: evAction, a: int32(len(w.s.Actions) - len(faults) + i)})
 	}
 	checked, lastLoss := base, begin
-	var g *graph
-	for w.now < begin+st.Limit && w.now-max(lastLoss, faults[len(faults)-1].At+begin) < st.Quiet {
+	g := w.look()
+	for w.checks.failure == nil && w.now < begin+st.Limit && w.now-max(lastLoss, faults[len(faults)-1].At+begin) < st.Quiet {
 		for _, p := range pairs {
-			w.inject(p[0], p[1], 0, p[0]%11)
+			if w.connected(g, p[0], p[1]) { // else it would be flooded, and be cut short as a storm
+				w.inject(p[0], p[1], 0, p[0]%11)
+			}
 		}
 		for _, h := range floods {
 			w.inject(h, ToAll, 0, 0)

@@ -160,9 +160,8 @@ func (s *satellite) thaw() {
 	if d != nil {
 		s.apply(d)
 	}
-	s.tellLinks()
 	if s.runs() {
-		s.step(s.local) // hosts may have come and gone meanwhile
+		s.step(func() { s.links(); s.local() }) // hosts may have come and gone meanwhile
 	}
 	for _, a := range inbox {
 		if s.runs() {

@@ -65,7 +65,10 @@ func (k *shrinker) actions(s *Schedule) *Schedule {
 		for from := 0; from < len(s.Actions); {
 			smaller := *s
 			smaller.Actions = slices.Delete(slices.Clone(s.Actions), from, min(from+size, len(s.Actions)))
-			if k.fails(&smaller) {
+			ends := slices.ContainsFunc(s.Actions[from:min(from+size, len(s.Actions))], func(a Action) bool {
+				return a.At >= s.Peace && (a.Do == Thaw || a.Do == Start) // without these it is no peace, and other things fail
+			})
+			if !ends && k.fails(&smaller) {
 				s = &smaller
 			} else {
 				from += size
