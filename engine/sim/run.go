@@ -8,8 +8,9 @@ import (
 
 // Options says how a Schedule is run.
 type Options struct {
-	Broken  plane.Broken // rules of the data path that are left out, to see that a checker notices
-	Journal bool         // keep what happened; slow
+	Broken  plane.Broken  // rules of the data path that are left out, to see that a checker notices
+	Drain   time.Duration // tree.Config.Drain; 0: what that takes by itself
+	Journal bool          // keep what happened; slow
 }
 
 // Totals counts what happened in one schedule, or in many.

@@ -89,7 +89,7 @@ func (s *satellite) neighbours() {
 // config is what the engine is started with.
 func (s *satellite) config() tree.Config {
 	w := s.w
-	cfg := tree.Config{ID: s.id, Name: fmt.Sprint("s", s.number), Priority: 0x8000, Echo: w.s.Echo, Colours: w.s.Colours, Edges: true,
+	cfg := tree.Config{ID: s.id, Name: fmt.Sprint("s", s.number), Priority: 0x8000, Echo: w.s.Echo, Colours: w.s.Colours, Edges: true, Drain: w.o.Drain,
 		Unauthenticated: w.auth == nil, Instance: rand.New(rand.NewPCG(w.s.Seed, 5000+uint64(s.number)<<20+s.lives)).Uint64()}
 	if w.s.HoldShort {
 		cfg.Hello, cfg.HoldEngine = 80*ms, 400*ms
