@@ -23,7 +23,8 @@ func hostPort(host int) plane.Port { return plane.Port(1<<20 + host) }
 
 // bootKernel begins with all shut.
 func (s *satellite) bootKernel() {
-	s.plane = plane.New(s.id, plane.Config{Flow: flow.Config{Slots: 64}, Broken: s.w.o.Broken})
+	cfg := s.config()
+	s.plane = plane.New(s.id, plane.Config{Flow: flow.Config{Slots: 64}, Broken: s.w.o.Broken, HoldEngine: cfg.HoldEngine, EdgeLease: cfg.EdgeLease})
 	s.edge, s.news = make([]rstp.State, len(s.ends)), false
 	for i, e := range s.ends {
 		p := plane.Port(e + 1)

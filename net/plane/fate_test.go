@@ -89,9 +89,10 @@ func TestControlFrames(t *testing.T) {
 	for _, s := range []story{
 		{"an echo is answered where it came from", west, hello(id(77), frame.TypeEchoRequest), nil, Reflected, []Port{west}},
 		{"also over a shut gate", west, hello(id(77), frame.TypeEchoRequest), shut, Reflected, []Port{west}},
+		{"and one that asks whether a satellite is here at all", west, hello(frame.Group, frame.TypeEchoRequest), shut, Reflected, []Port{west}},
 		{"at the port's own address", west, hello(id(77), frame.TypeEchoRequest), own, Reflected, []Port{west}},
 		{"but not someone else's", west, hello(id(78), frame.TypeEchoRequest), own, DropReserved, nil},
-		{"nor one to a group", west, hello(frame.Group, frame.TypeEchoRequest), nil, DropReserved, nil},
+		{"nor one to another group", west, hello(frame.BridgeGroup, frame.TypeEchoRequest), nil, DropReserved, nil},
 		{"an answer is for the engine", west, hello(id(77), frame.TypeEchoReply), nil, Engine, nil},
 		{"a Hello is for the engine", west, hello(frame.Group, frame.TypeHello), shut, Engine, nil},
 		{"a BPDU is for the engine", island, plain(frame.BridgeGroup, device, 1), nil, Engine, nil},

@@ -82,8 +82,9 @@ func (p *Plane) control(f *passage) Fate {
 	if err != nil || h.Type != frame.TypeEchoRequest {
 		return Engine
 	}
-	if h.Destination.IsGroup() || !f.in.mac.IsZero() && h.Destination != f.in.mac {
-		return DropReserved // someone else's, on a hub
+	asked := h.Destination == f.in.mac || f.in.mac.IsZero() && !h.Destination.IsGroup()
+	if !asked && h.Destination != frame.Group { // someone else's, on a hub
+		return DropReserved
 	}
 	f.out = append(f.out, Out{Port: f.in.id, echo: true})
 	return Reflected
