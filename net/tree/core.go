@@ -148,6 +148,7 @@ const (
 	ruleF6a                       // detours wait until all agree
 	ruleF6b                       // frames are on their path only if they were
 	ruleClass                     // a guest's claim goes before learned ones
+	ruleMet                       // a port that met a satellite is no edge until its carrier changes
 )
 
 // Counters counts what arrived and was not used.

@@ -283,9 +283,9 @@
 // that all satellites are to the switches of others. Its id is (priority, id) of the root of the tree; all 16 bits of the
 // priority count.
 //
-//	carrier ---- a probe each Hello; a Hello, or any frame of ours, heard; or a probe answered ----> no edge
-//	   |
-//	   +-------- three Hellos' time of neither, while we were there to hear it --------------------> edge
+//	carrier ---- a probe each Hello; a Hello, or any frame of ours, heard; or a probe answered ----> no edge, until carrier changes
+//	   |                                                                                               ^
+//	   +-------- three Hellos' time of neither, while we were there to hear it --------> edge ---------+
 //
 // A probe is an EchoRequest to the nearest-bridge group. A data path answers it by itself: where an engine is dead, gates may be
 // open still. A satellite that is not admitted says Hello, so its port is open to nobody. BPDUs are spoken meanwhile, so a host
@@ -294,6 +294,13 @@
 // restart, if the kernel's count of carrier changes says that nobody touched it; a bridge that was put there all the same is
 // borne as 802.1D bears one at an edge port, for a hello time. Should more than one satellite and a host share a hub, none of
 // them gets anything.
+//
+// Silence makes no edge of a port where a satellite was heard since its carrier came, admitted or not, however long it lasts and also
+// over a restart: a cable that loses everything for a minute, as behind a media converter, would be two hosts' ports when it works
+// again, and a loop until the first Hello. So who replaces such a satellite by a laptop, behind a converter or hub that keeps carrier up, must
+// unplug the cable at our end once; PortView.Note says so. What stays is two ports, of satellites that never heard one another, between
+// which a cable begins to work without carrier. There an edge that forwards probes four times each Hello (4 frames, 2 kbit a second): the
+// first answer shuts it, and one shut end is enough, so the loop lasts a quarter of a Hello at most, and half of that on average.
 //
 // What a satellite's edges have to tell is in an object of its own, and its main object says that there is one; so who knows
 // that a satellite is there knows whether to wait for its word. Those without edges tell nothing, and nobody waits for them. A
@@ -350,5 +357,5 @@
 //
 // BPDUs are not authenticated: whoever is behind an edge can become the legacy's root, and so draw traffic between islands, or
 // cause changes, at the rate that rstp allows. There is no way yet to tell a port to believe in no root. Three probes lost in a
-// row make an edge of a cable to a satellite whose engine is dead; the next answer shuts it.
+// row after carrier make an edge of a cable to a satellite whose engine is dead; the next answer shuts it.
 package tree

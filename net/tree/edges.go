@@ -38,11 +38,13 @@ type edges struct {
 
 // edgePort is what a port needs to be an edge.
 //
-//	          no satellite heard since carrier, or edgeProbes unanswered       edgeProbes unanswered
-//	nothing --------------------------------------------------------> spoken on --------------------> edge
-//	   ^                                                                  |                             |
-//	   +------------------------------------------------------------------+-----------------------------+
-//	     carrier lost · anything of a satellite heard, admitted or not
+//	         no satellite heard             edgeProbes unanswered
+//	nothing -------------------> spoken on -----------------------> edge
+//	   ^                            |                                 |
+//	   |    anything of a satellite heard, admitted or not            |
+//	   |                            v                                 |
+//	   +------------------------- met <-------------------------------+
+//	     carrier lost, also of the other two
 type edgePort struct {
 	since   time.Duration // carrier came
 	changes uint32        // Link.Changes then
@@ -50,7 +52,7 @@ type edgePort struct {
 	asked   uint64        // probes since a satellite was last heard
 	quiet   int           // of these, in a row, unanswered though we were there; at most edgeProbes
 	send    bool
-	heard   bool       // a satellite was, since carrier came or edgeProbes ago
+	met     bool       // a satellite was heard since carrier came
 	host    bool       // known to be a host's since before a restart
 	said    rstp.Port  // to the engine
 	wants   rstp.State // by the engine
@@ -76,11 +78,12 @@ func (c *Core) cabledAnew(p *port, old, l Link, shown bool) {
 	if shown && old.Up && l.Up && old.Changes == l.Changes {
 		return
 	}
-	host := !shown && p.edge.host && l.Up && l.Changes != 0 && l.Changes == p.edge.changes
-	p.edge = edgePort{since: c.now, changes: l.Changes, due: max(c.now, 1), host: host, said: p.edge.said, wants: p.edge.wants}
+	untouched := !shown && l.Up && l.Changes != 0 && l.Changes == p.edge.changes && old.Name == l.Name && old.MAC == l.MAC
+	p.edge = edgePort{since: c.now, changes: l.Changes, due: max(c.now, 1), host: untouched && p.edge.host,
+		met: untouched && p.edge.met, said: p.edge.said, wants: p.edge.wants}
 }
 
-// satellite notes that one is behind the port, whoever it is: such a port is no edge.
+// satellite notes that one is behind the port, whoever it is: such a port is no edge until its carrier changes.
 func (c *Core) satellite(p *port) {
 	q := &p.edge
 	if c.edges.engine == nil {
@@ -89,31 +92,43 @@ func (c *Core) satellite(p *port) {
 	if c.isEdge(p) {
 		c.event(Event{Kind: EdgeEnded, Port: p.id})
 	}
-	q.quiet, q.asked, q.heard, q.host, q.held = 0, 0, true, false, nil
+	if !q.met {
+		q.met, c.changed = true, true
+	}
+	q.quiet, q.asked, q.host, q.held = 0, 0, false, nil
 	q.due = c.now + c.cfg.Hello
+}
+
+// hasMet tells whether a satellite is behind the port, or was since its carrier came.
+func (c *Core) hasMet(p *port) bool {
+	return p.twoWay || p.edge.met && (p.edge.quiet < edgeProbes || c.broken&ruleMet == 0)
 }
 
 // isEdge tells whether the port may let frames of the legacy through.
 func (c *Core) isEdge(p *port) bool {
-	return p.link.Up && !p.absent && !p.twoWay && (p.edge.host || p.edge.quiet >= edgeProbes)
+	return p.link.Up && !p.absent && !c.hasMet(p) && (p.edge.host || p.edge.quiet >= edgeProbes)
 }
 
 // speaks tells whether BPDUs are spoken on the port: sooner than it is an edge, so that a host need not wait twice.
 func (c *Core) speaks(p *port) bool {
 	q := &p.edge
-	return p.link.Up && !p.absent && !p.twoWay && (q.host || c.resumeBy == 0 && (!q.heard || q.quiet >= edgeProbes))
+	return p.link.Up && !p.absent && !c.hasMet(p) && (q.host || c.resumeBy == 0)
 }
 
-// probe asks whether a satellite's data path is there, once each Config.Hello; its engine may be dead.
+// probeEvery is how long a port waits from probe to probe. What an edge lets through goes round if a satellite comes to be behind it
+// without carrier, until an answer shuts it.
+func (c *Core) probeEvery(p *port) time.Duration {
+	if c.isEdge(p) && p.edge.wants == rstp.Forwarding {
+		return c.cfg.Hello / 4
+	}
+	return c.cfg.Hello
+}
+
+// probe asks whether a satellite's data path is there; its engine may be dead.
 func (c *Core) probe(p *port) {
 	q := &p.edge
 	switch {
-	case c.edges.engine == nil:
-		return
-	case p.twoWay:
-		q.quiet, q.asked, q.heard, q.host, q.held, q.due = 0, 0, true, false, nil, c.now+c.cfg.Hello
-		return
-	case c.now < q.due:
+	case c.edges.engine == nil || p.twoWay || c.now < q.due:
 		return
 	}
 	switch late := c.now-q.due > c.cfg.Hello/2; {
@@ -123,11 +138,8 @@ func (c *Core) probe(p *port) {
 	default:
 		q.quiet++
 	}
-	if q.quiet == edgeProbes {
-		q.heard = false
-	}
 	q.asked++
-	q.send, q.due = true, c.now+c.cfg.Hello
+	q.send, q.due = true, c.now+c.probeEvery(p)
 	if q.held != nil && c.now-q.since >= c.cfg.Hello {
 		b := q.held
 		q.held = nil
@@ -278,6 +290,7 @@ func (c *Core) letThrough() []Edge {
 		e.told[id] = is
 		c.changed = true
 		if is > was {
+			p.edge.due = min(p.edge.due, c.now+c.probeEvery(p))
 			open = append(open, Edge{id, is})
 			continue
 		}

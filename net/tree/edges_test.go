@@ -136,6 +136,8 @@ func TestASatelliteWithoutEngineIsNoEdge(t *testing.T) {
 		w.startAll()
 		w.run(5 * time.Second)
 		w.nodes[1].kill(true)
+		c.set(w, false)
+		c.set(w, true)
 		w.drop = func(b []byte) bool {
 			return deaf && frame.MAC(b[:6]) == frame.Group && b[frame.OffType] == byte(frame.TypeEchoRequest)
 		}

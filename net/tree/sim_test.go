@@ -71,6 +71,7 @@ type wire struct {
 	port    PortID
 	bport   PortID
 	carrier bool
+	changes uint32
 	mute    [2]bool // silently loses what a (0) or b (1) sends
 	late    [2]bool // loses the Floods that a (0) or b (1) sends
 	mbps    uint64
@@ -88,7 +89,7 @@ func newWorld(seed uint64, n int) *world {
 }
 
 func (w *world) connect(a, b int, mbps uint64) *wire {
-	c := &wire{a: w.nodes[a], b: w.nodes[b], carrier: true, mbps: mbps}
+	c := &wire{a: w.nodes[a], b: w.nodes[b], carrier: true, changes: 1, mbps: mbps}
 	c.port, c.bport = PortID(2*len(w.cables)+1), PortID(2*len(w.cables)+2)
 	w.cables = append(w.cables, c)
 	c.a.wires = append(c.a.wires, c)
@@ -379,7 +380,7 @@ func (n *node) arm(at time.Duration) {
 
 func (n *node) links() {
 	for _, c := range n.wires {
-		l := Link{Up: c.carrier, Mbps: c.mbps}
+		l := Link{Up: c.carrier, Mbps: c.mbps, Changes: c.changes}
 		if c.a == n {
 			l.Name, l.MAC = fmt.Sprintf("p%d", c.port), portMAC(c.port)
 			n.core.Link(c.port, l, n.w.now)
@@ -470,6 +471,7 @@ func (n *node) thaw() {
 // set changes a cable's carrier; both kernels tell their engines, where these listen.
 func (c *wire) set(w *world, up bool) {
 	c.carrier = up
+	c.changes++
 	w.note("cable %v-%v carrier %v", c.a.id, c.b.id, up)
 	w.rounds(c.a)
 	w.rounds(c.b)

@@ -51,6 +51,7 @@ type portSnapshot struct {
 	Follows  uint64       `json:"follows"`
 	Joined   bool         `json:"joined,omitempty"`
 	Host     bool         `json:"host,omitempty"` // an edge that let a host's frames through, under that count of Link.Changes
+	Met      bool         `json:"met,omitempty"`  // a satellite was heard under that count
 	Changes  uint32       `json:"changes,omitempty"`
 
 	Secrets *secretSnapshot `json:"secrets,omitempty"` // with Config.Auth, of a two-way adjacency
@@ -86,7 +87,7 @@ func (c *Core) Snapshot() []byte {
 		s.Ports = append(s.Ports, portSnapshot{ID: id, Name: p.link.Name, MAC: p.link.MAC, Up: p.link.Up, Session: p.session,
 			Peer: p.peer, TwoWay: p.twoWay, Alive: p.echo.alive, Asked: p.echo.asked, Gate: p.gate, Claim: p.claim,
 			Floor: p.floor, Heard: p.heard, Bound: p.bound, Granted: p.granted, Consent: p.consent, Seq: p.seq, SeqHeard: p.seqHeard,
-			Joined: p.joined, Host: hosts[id], Changes: p.edge.changes, Follows: p.accord.follows, Secrets: p.keep()})
+			Joined: p.joined, Host: hosts[id], Met: p.edge.met, Changes: p.edge.changes, Follows: p.accord.follows, Secrets: p.keep()})
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -153,7 +154,7 @@ func (ps *portSnapshot) port(now time.Duration) *port {
 	}
 	p.accord = accord{follows: ps.Follows, since: now, old: true}
 	p.joined = ps.Joined || ps.Gate != gateShut // before there were edges, all cables were
-	p.theirBridge, p.edge = frame.NoBridge, edgePort{host: ps.Host, changes: ps.Changes}
+	p.theirBridge, p.edge = frame.NoBridge, edgePort{host: ps.Host, met: ps.Met || ps.TwoWay, changes: ps.Changes}
 	p.echo = echo{alive: ps.Alive, asked: ps.Asked + serialLeap, heard: ps.Asked + serialLeap, due: now}
 	p.tell()
 	return p

@@ -175,6 +175,9 @@ func (c *Core) leads(a, b frame.MAC, port uint32) bool {
 // NoteStranger is the note of a port whose neighbour says hello and is not admitted.
 const NoteStranger = "not admitted"
 
+// NoteMet is the note of a port that is no edge, though nobody answers there.
+const NoteMet = "a satellite was here; unplug the cable to use the port for something else"
+
 // strange tells whether a satellite that is not admitted says hello on the port.
 func (c *Core) strange(p *port) bool {
 	return !p.others.refused.IsZero() && c.now-p.others.refusedAt < 7*c.cfg.Hello/2
@@ -198,6 +201,8 @@ func (c *Core) portView(p *port) PortView {
 		v.Role = RoleWaiting
 		if c.strange(p) {
 			v.Neighbour, v.Note = p.others.refused, NoteStranger
+		} else if p.edge.met && p.peer.Peer == (frame.Peer{}) {
+			v.Note = NoteMet
 		}
 	case !p.echo.alive:
 		v.Role, v.Note = RoleWaiting, "the neighbour's data path does not answer"
