@@ -118,7 +118,7 @@ func (c *Core) Learned(port PortID, macs []frame.MAC, now time.Duration) {
 		case ours && o.learned:
 			o.port, o.seen = port, seconds(c.now)
 			c.own.macs[mac] = o
-		case ours, !c.claimable(mac), c.spoofs(port, mac):
+		case ours, !c.learnable(mac), c.spoofs(port, mac):
 		case len(c.own.macs) >= MaxMACs:
 			c.tooMany(1)
 		case c.mayMove(mac):
@@ -158,8 +158,13 @@ func (c *Core) Home(mac frame.MAC) (satellite frame.MAC, found bool) { return c.
 
 // claimable tells whether we may claim a MAC at all.
 func (c *Core) claimable(mac frame.MAC) bool {
-	return !mac.IsZero() && !mac.IsGroup() && mac != c.cfg.ID && !c.index.satellite(mac) &&
-		c.store.objects[frame.Key{Origin: mac}] == nil
+	return c.learnable(mac) && c.store.objects[frame.Key{Origin: mac}] == nil
+}
+
+// learnable tells whether a MAC may be behind an edge. So may a satellite that cannot be reached in another way: a part of the
+// constellation that an island joins to ours.
+func (c *Core) learnable(mac frame.MAC) bool {
+	return !mac.IsZero() && !mac.IsGroup() && mac != c.cfg.ID && !c.index.satellite(mac)
 }
 
 // nextEpoch is that of a claim which begins. Those of the other class do not matter: nobody can drive a guest's up from an edge.

@@ -252,6 +252,9 @@ func (c *Core) reach(id frame.MAC, reachable bool) {
 	for _, mac := range c.index.reach(id, reachable) {
 		c.contend(mac)
 	}
+	if o, ours := c.own.macs[id]; reachable && ours && o.port != 0 {
+		c.disown(id, false) // it was behind an edge while it could not be reached
+	}
 }
 
 // originate says what we are, but for our MACs: objects whose content changed go out under the next sequence.
