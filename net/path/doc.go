@@ -98,7 +98,8 @@
 // detour is z-w-x-y-d. y and q have just learnt of a topology without s-q and with a cable y-q, where s goes
 // s-x-y-q-r-z-d. Nobody else has heard of it. y takes the frame that x sends for one on this path, and sends it to q, r, z: it
 // goes round. Each is agreed but y and q. TestPathsOfBeforeAreNeeded plays it. TestDetoursWithoutAgreementLoop
-// finds others without F6a.
+// finds others without F6a. Shorter ones are found by package explore (engine/sim/explore), which tries all states of small worlds:
+// without F6b a ring of 5 loops when one satellite alone has heard of a change; without F6a a ring of 4, five steps on.
 //
 // A neighbour, in all this, is one end of one cable: satellites with two cables between them agree over each, as one may begin anew
 // while the other stands. A frame that comes by a port that is not up is dropped: whoever sent it acts upon promises that
