@@ -141,6 +141,9 @@
 // cannot be reached stays the home as long as nobody else claims the MAC: data paths know who can be reached, and a topology
 // change touches contested MACs alone. A restarted satellite takes the epochs of its earlier life from what others have kept.
 //
+// A satellite's own address is learned at an edge only while it cannot be reached: where an island of switches alone joins two parts
+// of a constellation, each is a crowd of devices to the other. The claim ends as soon as cables reach it; rule 1 holds from that instant.
+//
 // A virtual machine's claim is beaten by a higher epoch of another guest's, but never dropped: it counts again once that ends.
 // An engine that starts claims for 30 s what its earlier life did, as the data path that outlived it tells of devices anew.
 //
