@@ -50,7 +50,8 @@
 //	coverage   if one cable or satellite dies, all who are still connected reach one another before any engine has spoken
 //
 // A frame that a cable doubled is told from its copy, and the copy may arrive too. A loop among switches of others alone is not ours
-// and is counted apart.
+// and is counted apart; so is a frame that is doubled because a switch of others opens an alternate port at once while the frame is
+// under way by the old one, as rapid spanning trees do (802.1D-2004 clause 17.29.2).
 //
 // Quiescence is when no fault has come for Bound: 12 s without legacy ports (a restored engine waits 10 s for its neighbours), 70 s
 // with RSTP and 150 s with STP in an island. Most worlds are looked at earlier and are right then; a schedule fails if it is not by

@@ -21,6 +21,7 @@ type Totals struct {
 	Events, Steps                              uint64
 	Control, ControlBytes                      uint64 // engines' and switches' frames on cables, padded as Ethernet's are
 	Echoes                                     uint64 // of Control
+	Rapid                                      uint64 // frames that came twice because a switch of others opened a port while they were under way
 	Foreign                                    uint64 // frames that circled among switches of others alone
 	Symmetric                                  uint64 // pairs of ways compared
 	Virtual                                    time.Duration
@@ -46,6 +47,7 @@ func (t *Totals) Add(o *Totals) {
 	t.Control += o.Control
 	t.ControlBytes += o.ControlBytes
 	t.Echoes += o.Echoes
+	t.Rapid += o.Rapid
 	t.Foreign += o.Foreign
 	t.Symmetric += o.Symmetric
 	t.Virtual += o.Virtual

@@ -13,6 +13,7 @@ type legacySwitch struct {
 	ends    []int // by port, from 0
 	learned map[frame.MAC]int
 	flushes int
+	passing uint64 // the ports that let frames through, as bits
 }
 
 func newSwitch(w *world, i int, spec SwitchSpec, ports int) *legacySwitch {
@@ -40,6 +41,16 @@ func (s *legacySwitch) sent() {
 			x.cable.carryRaw(x.side, o.Frame)
 		}
 	}
+	passing := uint64(0)
+	for port := 1; port <= len(s.ends); port++ {
+		if s.proto.Forwards(port) {
+			passing |= 1 << port
+		}
+	}
+	if passing&^s.passing != 0 {
+		s.w.checks.rapid = s.w.now
+	}
+	s.passing = passing
 	if n := s.proto.Flushes(); n != s.flushes {
 		s.flushes = n
 		clear(s.learned)

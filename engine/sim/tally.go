@@ -63,8 +63,8 @@ func (t *Tally) String() string {
 		}
 	}
 	row("all", &t.All, all)
-	fmt.Fprintf(&b, "fates:%s\n%d ways compared for symmetry, %d frames circled among switches of others alone, %v of virtual time, all well %v after the last fault at the latest\n",
-		t.All.fates(), t.All.Symmetric, t.All.Foreign, t.All.Virtual, t.All.Healed)
+	fmt.Fprintf(&b, "fates:%s\n%d ways compared for symmetry, %d frames circled among switches of others alone and %d were doubled by them, %v of virtual time, all well %v after the last fault at the latest\n",
+		t.All.fates(), t.All.Symmetric, t.All.Foreign, t.All.Rapid, t.All.Virtual, t.All.Healed)
 	return b.String()
 }
 

@@ -24,6 +24,9 @@ type Config struct {
 	// EdgeDelay is how long a port must hear no BPDU before it counts as a host's; 0: 3 s, the standard's Migrate
 	// Time.
 	EdgeDelay time.Duration
+	// Drain is how long a new root port waits before it opens, so that no frame which was under way out of the old one, or in by it,
+	// comes twice: more than a frame needs through the constellation and an island; 0: 5 ms.
+	Drain time.Duration
 	// Lease is how long the data path keeps edge ports open for an engine that does not renew that; 0: 3 s. An
 	// engine that slept for longer shuts its ports and begins anew, because the other satellites did not wait for
 	// it.
@@ -75,6 +78,9 @@ func (c *Config) fill() {
 		c.Hello = 2 * time.Second
 	}
 	c.Hello = min(max(c.Hello, time.Second), 2*time.Second)
+	if c.Drain <= 0 {
+		c.Drain = 5 * time.Millisecond
+	}
 	if c.Lease <= 0 {
 		c.Lease = 3 * time.Second
 	}

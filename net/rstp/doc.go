@@ -74,9 +74,9 @@
 // satellites consented (united).
 //
 // That covers ports that open. A port that was open already when its vector got better has the same effect: an island turns to
-// it at once, and to the old root port too, before the news has that shut. So when the way to the root gets better by another
-// port than before, or the root comes to be ourselves, all designated ports that are no hosts' shut, ask for agreement
-// anew, and wait until all satellites consented.
+// it at once, and to the old root port too, before the news has that shut. And an open port whose vector got worse may lead to a bridge
+// with a better way, which another satellite uses by now. So when the root is another, or the way to it gets better by another
+// port than before, all designated ports that are no hosts' shut, ask for agreement anew, and wait until all satellites consented.
 //
 // (4) Both lead to the same LAN. One hears the other's BPDUs, which carry its own bridge's id: it is a backup
 // port. Equal port ids are told apart by the source address, so they need not be unique. A BPDU that comes back to

@@ -1,7 +1,6 @@
 package rstp
 
 import (
-	"cmp"
 	"time"
 
 	"decenter/net/frame"
@@ -46,7 +45,7 @@ func (e *Engine) elect() {
 	if best.vector.root != e.root.vector.root || best.vector.cost != e.root.vector.cost {
 		e.said(e.root.vector)
 	}
-	if e.better(best) {
+	if e.afresh(best) {
 		e.setSync(true)
 	}
 	e.root, e.rootTimes = best, bestTimes
@@ -57,12 +56,17 @@ func (e *Engine) elect() {
 	e.hear()
 }
 
-// better tells whether the way to the root got better, and by another port than before, which may be another satellite's. What is behind our
-// open ports turns to us at once, and leads to the old root port's neighbour before that port has shut. So our ports are opened anew.
-func (e *Engine) better(now path) bool {
+// afresh tells whether our open ports have to come to terms with what is behind them once more: when the root is another, or the way to it
+// got better by another port than before, which may be another satellite's. What is behind a port that was open turns to us at
+// once when we are better, and leads to the old root port's neighbour before that port has shut. When we are worse it may have a
+// better way, which another satellite uses, and be kept from saying so by its transmit limit.
+func (e *Engine) afresh(now path) bool {
 	before := e.root
-	return e.broken&ruleAfresh == 0 && len(e.members) > 0 && (now.owner.IsZero() || now.owner != before.owner || now.port != before.port) &&
-		cmp.Or(cmp.Compare(now.vector.root, before.vector.root), cmp.Compare(now.vector.cost, before.vector.cost)) < 0
+	if e.broken&ruleAfresh != 0 || len(e.members) == 0 {
+		return false
+	}
+	elsewhere := now.owner.IsZero() || now.owner != before.owner || now.port != before.port
+	return now.vector.root != before.vector.root || elsewhere && now.vector.cost < before.vector.cost
 }
 
 func (e *Engine) pathOf(p *port) path {

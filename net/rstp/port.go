@@ -79,6 +79,7 @@ type port struct {
 	tcProp, tcAck                 bool
 	rcvdTc, rcvdTcn, rcvdTcAck    bool
 	fdWhile, rrWhile, rbWhile     time.Duration
+	drainWhile                    time.Duration // ours: see Config.Drain
 	rcvdInfoWhile, tcWhile        time.Duration
 	edgeDelayWhile, mdelayWhile   time.Duration
 	helloWhen                     time.Duration
@@ -173,7 +174,7 @@ func (e *Engine) deadline() time.Duration {
 		if !p.cfg.Up {
 			continue
 		}
-		for _, t := range [...]time.Duration{p.fdWhile, p.rrWhile, p.rbWhile, p.rcvdInfoWhile, p.tcWhile,
+		for _, t := range [...]time.Duration{p.fdWhile, p.rrWhile, p.rbWhile, p.drainWhile, p.rcvdInfoWhile, p.tcWhile,
 			p.edgeDelayWhile, p.mdelayWhile, p.helloWhen, p.loopWhile, p.sharedWhile, p.since + confirmTime} {
 			see(t)
 		}

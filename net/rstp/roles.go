@@ -50,7 +50,8 @@ func (e *Engine) enter(p *port) {
 		p.learn, p.forward, p.rrWhile, p.disputed = false, false, 0, false
 		p.sync, p.reRoot, p.synced = false, false, true
 	case Root:
-		p.rrWhile = 0   // stands for FwdDelay; see leave
+		p.rrWhile = 0 // stands for FwdDelay; see leave
+		p.drainWhile = e.now + e.cfg.Drain
 		p.agree = false // what an alternate port agreed to, the other satellites never heard of
 		e.wantSync = false
 		e.renumber()
@@ -61,7 +62,7 @@ func (e *Engine) enter(p *port) {
 // all others are in sync.
 func (e *Engine) rootRole(p *port) bool {
 	ghost := e.suspect(p)
-	ready := !ghost && e.consented(false) && !e.on(p.rbWhile) && (e.reRooted(p) || !e.on(p.fdWhile))
+	ready := !ghost && e.consented(false) && !e.on(p.rbWhile) && !e.on(p.drainWhile) && (e.reRooted(p) || !e.on(p.fdWhile))
 	switch {
 	case p.proposed && !p.agree:
 		p.proposed = false

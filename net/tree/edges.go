@@ -65,7 +65,7 @@ func newEdges(cfg *Config, satellite func(frame.MAC) bool, now time.Duration) ed
 	e.stale = true
 	if cfg.Edges {
 		e.engine = rstp.New(rstp.Config{ID: cfg.ID, Bridge: frame.MakeBridgeID(cfg.Priority, cfg.ID), Instance: cfg.Instance,
-			Lease: cfg.EdgeLease, Satellite: satellite}, now)
+			Lease: cfg.EdgeLease, Drain: cfg.Drain, Satellite: satellite}, now)
 	}
 	return e
 }
