@@ -72,7 +72,7 @@ func (c *checks) arrives(f *flight, e int) bool {
 		p.choice |= f.form
 	}
 	if has(p.seen, e) {
-		if c.w.ends[e].kind == AtSwitch && !f.through || p.foreign {
+		if c.w.ends[e].kind == AtSwitch && !f.through || !f.inside || p.foreign { // it went round without us
 			p.foreign = true
 			c.w.Totals.Foreign++
 			return false

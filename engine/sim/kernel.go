@@ -132,7 +132,7 @@ func (s *satellite) homes(e *tree.Effects) {
 
 // fromHost takes a frame of a host that is here.
 func (s *satellite) fromHost(host int, packet int32) {
-	s.forward(hostPort(host), -1, flight{packet: packet})
+	s.forward(hostPort(host), -1, flight{packet: packet, inside: true})
 }
 
 // fromCable takes a host's frame from a cable.

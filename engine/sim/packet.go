@@ -44,10 +44,14 @@ type flight struct {
 	packet  int32
 	form    form
 	through bool // it has been in a satellite since it was in a switch last
+	inside  bool // it has been in a satellite
 }
 
-// flagThrough is flight.through in an event; the form is below it.
-const flagThrough = 4
+// These are flight.through and flight.inside in an event; the form is below them.
+const (
+	flagThrough = 4
+	flagInside  = 8
+)
 
 // newPacket makes the bytes: Ethernet, up to three tags, IPv4 and UDP, so that flows take all colours, and the number.
 func (w *world) newPacket(from, to, tags, flow int) int32 {
@@ -145,6 +149,9 @@ func (c *cable) fly(to int32, side int, f flight) {
 	if f.through {
 		flags |= flagThrough
 	}
+	if f.inside {
+		flags |= flagInside
+	}
 	c.w.q.push(event{at: at, kind: evData, flags: flags, a: to, b: c.epoch, ref: f.packet})
 }
 
@@ -154,14 +161,14 @@ func (w *world) dataArrives(e *event) {
 	if x.cable.epoch != e.b || !x.up {
 		return
 	}
-	f := flight{e.ref, form(e.flags & 3), e.flags&flagThrough != 0}
+	f := flight{e.ref, form(e.flags & 3), e.flags&flagThrough != 0, e.flags&flagInside != 0}
 	switch x.kind {
 	case AtSatellite:
 		s := w.sats[x.node]
 		if !s.power || !w.checks.arrives(&f, int(e.a)) {
 			return
 		}
-		f.through = true
+		f.through, f.inside = true, true
 		s.fromCable(int(e.a), f)
 	case AtSwitch:
 		if w.checks.arrives(&f, int(e.a)) {

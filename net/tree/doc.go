@@ -145,7 +145,8 @@
 // of a constellation, each is a crowd of devices to the other. The claim ends as soon as cables reach it; rule 1 holds from that instant.
 //
 // A virtual machine's claim is beaten by a higher epoch of another guest's, but never dropped: it counts again once that ends.
-// An engine that starts claims for 30 s what its earlier life did, as the data path that outlived it tells of devices anew.
+// An engine that starts claims for 30 s what its earlier life did, as the data path that outlived it tells of devices anew;
+// but nothing that somebody else has a claim of by now.
 //
 // A satellite says 1024 fragments at once and 50 a second in the long run, whatever devices behind its edges do.
 //

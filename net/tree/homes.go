@@ -195,13 +195,19 @@ func (c *Core) disown(mac frame.MAC, urgent bool) {
 	}
 }
 
-// contend looks at our claim of a MAC that others claim too: a learned one that is beaten ends.
+// contend looks at our claim of a MAC that others claim too: a learned one that is beaten ends; and one of our earlier life, which
+// nothing has shown in this one, ends wherever somebody else has a claim of its class.
 func (c *Core) contend(mac frame.MAC) {
 	o, ours := c.own.macs[mac]
 	if !ours || o.port == 0 {
 		return
 	}
-	if best, found := c.index.rival(mac); found && c.index.beats(best, claim{rank: rank{o.epoch, o.learned}}) {
+	best, found := c.index.rival(mac)
+	if !found {
+		return
+	}
+	yields := o.port == anyPort && c.index.claimants[best.slot].reachable && (o.learned || !best.learned)
+	if yields || c.index.beats(best, claim{rank: rank{o.epoch, o.learned}}) {
 		c.disown(mac, false)
 	}
 }

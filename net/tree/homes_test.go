@@ -156,6 +156,24 @@ func TestLearnedAddressesOutliveARestart(t *testing.T) {
 	w.at(t, device(300), frame.MAC{})
 }
 
+// A satellite dies and its guest is started elsewhere, by one that does not know yet who had it. The engine that comes back remembers
+// the guest, has the lower id, and yields all the same.
+func TestAnEarlierLifeYieldsToWhoHasTheGuest(t *testing.T) {
+	w := settled(t, line(3, 3))
+	vm := device(1)
+	w.nodes[0].local(vm)
+	w.run(time.Second)
+	w.nodes[0].kill(true)
+	w.nodes[2].kill(false)
+	w.nodes[2].start()
+	w.nodes[2].local(vm)
+	w.run(time.Second)
+	w.nodes[0].start()
+	w.nodes[0].local()
+	w.run(time.Second)
+	w.at(t, vm, w.nodes[2].id)
+}
+
 // Two satellites see an address for the first time at once: the lower id has it, the other lets go.
 func TestOfEqualClaimsTheLowerIDWins(t *testing.T) {
 	w := settled(t, line(4, 3))
