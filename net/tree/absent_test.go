@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"decenter/net/frame"
+	"decenter/net/rstp"
 )
 
 // again is a core that was killed and restored, to which the kernel has shown the first of its two ports alone.
@@ -100,5 +101,34 @@ func TestARestartBesideASilentNeighbourMovesNoGate(t *testing.T) {
 				t.Errorf("seed %d: gate of port %d was open: %v, and is: %v", seed, port, open, n.gates[port])
 			}
 		}
+	}
+}
+
+// A laptop's cable is moved to something else so quickly that the kernel shows no more of it than its count of carrier changes. What
+// the engine of the edges knew of the laptop counts no more.
+func TestACarrierThatIsBackAlreadyWasGone(t *testing.T) {
+	w := edged(1, 3)
+	w.startAll()
+	n, p := w.nodes[0], w.patch(0, nil)
+	w.run(10 * time.Second)
+	host := func() bool {
+		for _, s := range n.core.edges.engine.Ports() {
+			if PortID(s.Port) == p.ends[0].port {
+				return s.Host
+			}
+		}
+		return false
+	}
+	if !host() {
+		t.Fatal("the laptop is taken for no host")
+	}
+	p.changes += 2
+	n.step(n.patchLinks)
+	if host() {
+		t.Error("whatever is there now is taken for a host")
+	}
+	w.run(10 * time.Second)
+	if !host() || n.legacy.state[p.ends[0].port] != rstp.Forwarding {
+		t.Error("it never works")
 	}
 }

@@ -78,6 +78,11 @@ func (c *Core) cabledAnew(p *port, old, l Link, shown bool) {
 	if shown && old.Up && l.Up && old.Changes == l.Changes {
 		return
 	}
+	if was := p.edge.said; was.Up { // it has to hear that carrier went, also if it is back already
+		c.wakeEdges()
+		c.edges.engine.SetPort(rstp.PortID(p.id), rstp.Port{MAC: was.MAC}, c.now)
+		p.edge.said = rstp.Port{}
+	}
 	untouched := !shown && l.Up && l.Changes != 0 && l.Changes == p.edge.changes && old.Name == l.Name && old.MAC == l.MAC
 	p.edge = edgePort{since: c.now, changes: l.Changes, due: max(c.now, 1), host: untouched && p.edge.host,
 		met: untouched && p.edge.met, said: p.edge.said, wants: p.edge.wants}
