@@ -355,16 +355,24 @@ func (c *Core) Ready() Effects {
 // tellState renews our own link-state objects if they may have changed. A restored core waits until the kernel
 // has shown it its ports, lest it tell that it has none.
 func (c *Core) tellState() {
-	for _, p := range c.ports {
-		if p.absent && p.twoWay {
-			return
-		}
+	if c.unshown() {
+		return
 	}
 	if c.restart {
 		c.restart = false
 		c.originate()
 	}
 	c.sayFragments()
+}
+
+// unshown tells whether the kernel has not shown yet a port whose neighbour we had.
+func (c *Core) unshown() bool {
+	for _, p := range c.ports {
+		if p.absent && p.twoWay {
+			return true
+		}
+	}
+	return false
 }
 
 // told is what the caller was told of each port.
@@ -378,11 +386,13 @@ func (c *Core) gates() []Gate {
 // compare gives what is to be told, closings first. A port that the caller was told nothing of is told.
 func (c *Core) compare(was told, is func(*port) bool) []Gate {
 	var open, shut []Gate
+	shown := 0
 	for _, id := range c.order {
 		p := c.ports[id]
 		if p.absent {
 			continue
 		}
+		shown++
 		now := is(p)
 		if before, ok := was[id]; ok && before == now {
 			continue
@@ -394,7 +404,7 @@ func (c *Core) compare(was told, is func(*port) bool) []Gate {
 			shut = append(shut, Gate{id, false})
 		}
 	}
-	if len(was) > len(c.ports) {
+	if len(was) > shown {
 		for id := range was {
 			if c.ports[id] == nil {
 				delete(was, id)
@@ -411,7 +421,7 @@ func (c *Core) nextDeadline() time.Duration {
 	if len(c.index.news) > 0 {
 		at = c.now
 	}
-	if due := c.own.fragments.due(c.now); due > 0 {
+	if due := c.own.fragments.due(c.now); due > 0 && !c.unshown() {
 		at = min(at, due)
 	}
 	if c.resumeBy > 0 {

@@ -208,6 +208,7 @@ func (c *Core) hello(p *port, h *frame.Hello, src frame.MAC, b []byte) {
 	p.sendHello = p.sendHello || h.Answer
 	c.promises(p, h)
 	c.agreed(p, h.Agree)
+	c.changed = c.changed || p.theyJoined != h.Joined
 	p.theirBridge, p.theyJoined = h.Bridge, h.Joined
 	if !h.Untold {
 		c.compareDigests(p, h.Digest)

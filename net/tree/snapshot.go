@@ -30,29 +30,30 @@ type snapshot struct {
 }
 
 type portSnapshot struct {
-	ID       PortID       `json:"id"`
-	Name     string       `json:"name"`
-	MAC      frame.MAC    `json:"mac"`
-	Up       bool         `json:"up"`
-	Session  uint64       `json:"session"`
-	Peer     peer         `json:"peer"`
-	TwoWay   bool         `json:"two_way"`
-	Alive    bool         `json:"alive"`
-	Asked    uint64       `json:"asked"`
-	Gate     gateState    `json:"gate"`
-	Claim    frame.Claim  `json:"claim"`
-	Floor    frame.Vector `json:"floor"`
-	Heard    frame.Claim  `json:"heard"`
-	Bound    frame.Vector `json:"bound"`
-	Granted  uint64       `json:"granted"`
-	Consent  uint64       `json:"consent"`
-	Seq      uint64       `json:"seq"`
-	SeqHeard uint64       `json:"seq_heard"`
-	Follows  uint64       `json:"follows"`
-	Joined   bool         `json:"joined,omitempty"`
-	Host     bool         `json:"host,omitempty"` // an edge that let a host's frames through, under that count of Link.Changes
-	Met      bool         `json:"met,omitempty"`  // a satellite was heard under that count
-	Changes  uint32       `json:"changes,omitempty"`
+	ID         PortID       `json:"id"`
+	Name       string       `json:"name"`
+	MAC        frame.MAC    `json:"mac"`
+	Up         bool         `json:"up"`
+	Session    uint64       `json:"session"`
+	Peer       peer         `json:"peer"`
+	TwoWay     bool         `json:"two_way"`
+	Alive      bool         `json:"alive"`
+	Asked      uint64       `json:"asked"`
+	Gate       gateState    `json:"gate"`
+	Claim      frame.Claim  `json:"claim"`
+	Floor      frame.Vector `json:"floor"`
+	Heard      frame.Claim  `json:"heard"`
+	Bound      frame.Vector `json:"bound"`
+	Granted    uint64       `json:"granted"`
+	Consent    uint64       `json:"consent"`
+	Seq        uint64       `json:"seq"`
+	SeqHeard   uint64       `json:"seq_heard"`
+	Follows    uint64       `json:"follows"`
+	Joined     bool         `json:"joined,omitempty"`
+	TheyJoined bool         `json:"they_joined,omitempty"`
+	Host       bool         `json:"host,omitempty"` // an edge that let a host's frames through, under that count of Link.Changes
+	Met        bool         `json:"met,omitempty"`  // a satellite was heard under that count
+	Changes    uint32       `json:"changes,omitempty"`
 
 	Secrets *secretSnapshot `json:"secrets,omitempty"` // with Config.Auth, of a two-way adjacency
 }
@@ -87,7 +88,7 @@ func (c *Core) Snapshot() []byte {
 		s.Ports = append(s.Ports, portSnapshot{ID: id, Name: p.link.Name, MAC: p.link.MAC, Up: p.link.Up, Session: p.session,
 			Peer: p.peer, TwoWay: p.twoWay, Alive: p.echo.alive, Asked: p.echo.asked, Gate: p.gate, Claim: p.claim,
 			Floor: p.floor, Heard: p.heard, Bound: p.bound, Granted: p.granted, Consent: p.consent, Seq: p.seq, SeqHeard: p.seqHeard,
-			Joined: p.joined, Host: hosts[id], Met: p.edge.met, Changes: p.edge.changes, Follows: p.accord.follows, Secrets: p.keep()})
+			Joined: p.joined, TheyJoined: p.theyJoined, Host: hosts[id], Met: p.edge.met, Changes: p.edge.changes, Follows: p.accord.follows, Secrets: p.keep()})
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -154,6 +155,7 @@ func (ps *portSnapshot) port(now time.Duration) *port {
 	}
 	p.accord = accord{follows: ps.Follows, since: now, old: true}
 	p.joined = ps.Joined || ps.Gate != gateShut // before there were edges, all cables were
+	p.theyJoined = ps.TheyJoined                // they may be silent, and must not be parted from for that
 	p.theirBridge, p.edge = frame.NoBridge, edgePort{host: ps.Host, met: ps.Met || ps.TwoWay, changes: ps.Changes}
 	p.echo = echo{alive: ps.Alive, asked: ps.Asked + serialLeap, heard: ps.Asked + serialLeap, due: now}
 	p.tell()

@@ -201,7 +201,7 @@ func (c *Core) portView(p *port) PortView {
 		v.Role = RoleWaiting
 		if c.strange(p) {
 			v.Neighbour, v.Note = p.others.refused, NoteStranger
-		} else if p.edge.met && p.peer.Peer == (frame.Peer{}) {
+		} else if c.edges.engine != nil && p.edge.met && p.peer.Peer == (frame.Peer{}) {
 			v.Note = NoteMet
 		}
 	case !p.echo.alive:
