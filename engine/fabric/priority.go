@@ -71,6 +71,9 @@ func keptPriority(dir string) (*uint16, error) {
 
 // keepPriority stores p; nil removes what was stored. After a crash there is the old one or the new.
 func keepPriority(dir string, p *uint16) (err error) {
+	if dir == "" {
+		return errors.New("there is no folder to keep it in")
+	}
 	path := filepath.Join(dir, priorityFile)
 	if p == nil {
 		err = os.Remove(path)
