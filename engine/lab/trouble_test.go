@@ -113,9 +113,8 @@ func TestFreezeStopsAllOfASatellite(t *testing.T) {
 		t.Fatalf("before: %s", s)
 	}
 	must(t, dir, "satellite", "freeze", "s1")
-	if s := states(); strings.Count(s, "T") < 3 {
-		t.Errorf("frozen are %d processes of engine, libvirt and guest: %s", strings.Count(s, "T"), s)
-	}
+	// On a busy machine a process that was told to stop counts as running until its turn comes, in which it does nothing.
+	waitFor(t, "engine, libvirt and guest are frozen", func() bool { return strings.Count(states(), "T") >= 3 })
 	// What dies frozen does not come back by itself.
 	engine := statuses(t, dir)["s1"].Engine
 	must(t, dir, "exec", "s1", "--", "kill", "-9", fmt.Sprint(engine))
